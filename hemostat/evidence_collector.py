@@ -16,7 +16,7 @@ from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact, redact_until
 from hemostat.errors import HemoStatError
 from hemostat.events import Container, RemediationNeeded
-from hemostat.ports import Clock, Engine
+from hemostat.ports import Clock, EngineReader
 
 MAX_LOG_LINES: Final = 100
 """Maximum number of log lines."""
@@ -24,7 +24,7 @@ TIMED_OUT: Final = "timed out"
 
 
 def collect_snapshot(
-    engine: Engine,
+    engine: EngineReader,
     request: RemediationNeeded,
     found: ContainerInfo | None,
     now: float,

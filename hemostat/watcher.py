@@ -33,7 +33,7 @@ from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.errors import BusError
 from hemostat.events import DURABLE, ContainerStats, Event, Heartbeat
 from hemostat.heartbeat import HeartbeatSender
-from hemostat.ports import Bus, Clock, Engine, HostProbe, Interrupted, Sampler
+from hemostat.ports import Bus, Clock, EngineReader, HostProbe, Interrupted, Sampler
 from hemostat.retry import Retry
 
 STATS_TTL_SECONDS: Final = 10.0
@@ -56,7 +56,7 @@ class Watcher:
         self,
         monitor: Monitor,
         *,
-        engine: Engine,
+        engine: EngineReader,
         sampler: Sampler,
         host_probe: HostProbe,
         bus: Bus,

@@ -1,6 +1,6 @@
 """The engine, its host, and the counters of its containers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -61,15 +61,15 @@ class LogStream(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """A Docker Engine. Containers are named by id or name; NoSuchContainerError where no container has that
-    name."""
+class EngineReader(Protocol):
+    """The requests to a Docker Engine that change nothing. Containers are named by id or name;
+    NoSuchContainerError where no container has that name."""
 
     def version(self) -> EngineVersion: ...
 
-    def find_forbidden(self) -> Sequence[str]:
-        """Return the endpoints that HemoStat needs and that a proxy in front of the engine forbids, each as
-        `POST /containers/ID/restart`. Changes nothing."""
+    def find_forbidden(self, endpoints: Iterable[str]) -> Sequence[str]:
+        """Return which of the `endpoints` (as in `engine_access`) a proxy in front of the engine forbids.
+        Changes nothing."""
         ...
 
     def list_containers(self) -> Sequence[ListedContainer]:
@@ -117,18 +117,6 @@ class Engine(Protocol):
         (epoch seconds) starts in the past. Blocks; ends when `close` is called."""
         ...
 
-    def start(self, container: str) -> None: ...
-
-    def stop(self, container: str, timeout: float | None = None) -> None:
-        """`timeout`: seconds before SIGKILL; None is the container's own."""
-        ...
-
-    def restart(self, container: str, timeout: float | None = None) -> None: ...
-
-    def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
-        """Set limits: `cpus` in cores, `memory` in bytes."""
-        ...
-
     def logs(self, container: str, tail: int = 100) -> str: ...
 
     def open_log(
@@ -142,6 +130,31 @@ class Engine(Protocol):
         """Return the command lines running in the container."""
         ...
 
+    def writable_size(self, container: str, *, brief: bool = False) -> int:
+        """Return the bytes of the container's writable layer. The engine has to walk over all its files. With
+        `brief`, this gets a short time."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection; a blocked `events` ends."""
+        ...
+
+
+class Engine(EngineReader, Protocol):
+    """A Docker Engine, with the requests that only the responder sends."""
+
+    def start(self, container: str) -> None: ...
+
+    def stop(self, container: str, timeout: float | None = None) -> None:
+        """`timeout`: seconds before SIGKILL; None is the container's own."""
+        ...
+
+    def restart(self, container: str, timeout: float | None = None) -> None: ...
+
+    def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
+        """Set limits: `cpus` in cores, `memory` in bytes."""
+        ...
+
     def exec(self, container: str, command: Sequence[str], timeout: float = 60.0) -> tuple[int, str]:
         """Run a command inside and wait. Returns the exit code and the beginning of its output (both
         streams).
@@ -149,11 +162,6 @@ class Engine(Protocol):
         Raises EngineError, not transient, where the command takes longer than `timeout` seconds; it may
         continue to run.
         """
-        ...
-
-    def writable_size(self, container: str, *, brief: bool = False) -> int:
-        """Return the bytes of the container's writable layer. The engine has to walk over all its files. With
-        `brief`, this gets a short time."""
         ...
 
     def list_reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
@@ -175,10 +183,6 @@ class Engine(Protocol):
     def set_replicas(self, service: str, replicas: int) -> None:
         """Set the number of replicas. Of a Compose service, only replicas that this method created are
         removed again."""
-        ...
-
-    def close(self) -> None:
-        """Close the connection; a blocked `events` ends."""
         ...
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.settings.tui import DEFAULT_TUI_SETTINGS, TuiSettings
-from hemostat.ports import Clock, ContainerShell, Engine, Listener
+from hemostat.ports import Clock, ContainerShell, EngineReader, Listener
 from hemostat.tui.actions.runner import OrderRunner
 from hemostat.tui.data.lazy import LazyValue
 from hemostat.tui.data.state import DashboardState
@@ -53,7 +53,7 @@ class DashboardContext:
         *,
         appearance: TuiSettings = DEFAULT_TUI_SETTINGS,
         evidence: Callable[[str], Sequence[EvidenceSnapshot]] = _find_no_evidence,
-        engine: Callable[[], Engine] | None = None,
+        engine: Callable[[], EngineReader] | None = None,
         act: "OrderBuilder | None" = None,
         replay: "ReplayClock | None" = None,
         safety: Callable[[str], HostLimitStatus] | None = None,
@@ -96,9 +96,9 @@ class DashboardContext:
         """The latest measurements of the container of this name, oldest first."""
         return self.bus.read_metrics(host, name)
 
-    def engine(self) -> Engine | None:
+    def engine(self) -> EngineReader | None:
         """The engine, connected at the first request. None if there is no engine."""
-        return cast("Engine | None", self._engine)
+        return cast("EngineReader | None", self._engine)
 
     def close(self) -> None:
         self._stack.close()

@@ -13,6 +13,7 @@ import pytest
 from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers, prunable
 from hemostat.core.model import PrunableItem, PrunableKind
 from hemostat.core.remediation.scaling import SWARM_SERVICE_LABEL
+from hemostat.ports import engine_access
 from tests.support.engine_fixtures import SESSION, eventually
 from tests.support.lab.image import provide_image
 from tests.support.lab.private_engine import PrivateEngine
@@ -182,6 +183,7 @@ def other_engine() -> Iterator[DockerEngine]:
 @pytest.mark.docker
 def test_build_cache_is_listed_and_emptied(other_engine):
     build(other_engine)
+    assert other_engine.find_forbidden(engine_access.CLEANUP.endpoints) == []
     (told,) = other_engine.list_reclaimable()
     assert told.what is PrunableKind.BUILD_CACHE
     assert other_engine.discard(told) == told.size > 0

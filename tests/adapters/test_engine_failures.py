@@ -199,19 +199,6 @@ def test_forbidden_facts_of_the_engine_are_named(proxy: RuleProxy, forbidden: st
     assert all("forbids GET /" in each and "=1" in each and "<" not in each for each in found.forbidden)
 
 
-def test_forbidden_endpoints_are_detected_without_changes(proxy: RuleProxy) -> None:
-    nobody = Rule("/containers/0+/", told({"message": "No such container: 0"}, 404))
-    engine = connect(proxy, Rule("^POST |GET /info|GET /containers/.*/logs", page(403)), nobody)
-    assert engine.find_forbidden() == [
-        "GET /info",
-        "GET /containers/ID/logs",
-        *(f"POST /containers/ID/{verb}" for verb in ("restart", "start", "stop", "update", "exec")),
-    ]
-    proxy.rules = [nobody, VERSION]
-    assert engine.find_forbidden() == []
-    assert all("/containers/000" in each for each in proxy.asked if each.startswith("POST "))
-
-
 # --- streams that fall silent ----------------------------------------------------------------------------
 
 

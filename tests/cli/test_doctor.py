@@ -46,7 +46,7 @@ def with_engine(forbidden=(), mode="auto", **changes):
     fields = {"version": "20.10.24", "api": "1.41", "name": "h", "root": "/", "cgroup_version": "2"}
     version = EngineVersion(**{**fields, "cpus": 1, "memory": 1, **changes})
     found = machine(responder=ResponderSettings(mode=mode))
-    told = SimpleNamespace(version=lambda: version, containers=list, find_forbidden=lambda: list(forbidden))
+    told = SimpleNamespace(version=lambda: version, containers=list, find_forbidden=lambda _: list(forbidden))
     found.engine = lambda: told
     return found
 
@@ -114,10 +114,10 @@ POSTS = [f"POST /containers/ID/{verb}" for verb in ("restart", "start", "stop", 
     ("forbidden", "mode", "level", "said"),
     [
         ([], "auto", "ok", "all calls"),
-        (POSTS, "auto", "failure", "POST /containers/ID/restart, .*no action can run"),
+        (POSTS, "auto", "failure", "POST /containers/ID/restart .*no action can run"),
         (POSTS, "dry-run", "warning", "no action can run"),
-        (["GET /info"], "dry-run", "failure", "forbids GET /info$"),
-        (POSTS[:1], "auto", "failure", "forbids POST /containers/ID/restart$"),
+        (["GET /info"], "dry-run", "failure", r"forbids GET /info \(monitor and responder: memory .*\)$"),
+        (POSTS[:1], "auto", "failure", r"/containers/ID/restart \(responder: no action restart\)$"),
     ],
 )
 def test_endpoints_forbidden_by_a_proxy_are_named(forbidden, mode, level, said):

@@ -107,11 +107,17 @@ def _labels(measure: Measure) -> str:
 
 def between(name: str, made: str, text: str) -> str:
     """Return the text with the part between the marks of this name generated again."""
-    start, end = f"<!-- {name}: python -m tests.docs -->\n", f"<!-- end of {name} -->\n"
+    return replace_part(
+        text, f"<!-- {name}: python -m tests.docs -->\n", f"<!-- end of {name} -->\n", f"\n{made}\n"
+    )
+
+
+def replace_part(text: str, start: str, end: str, new: str) -> str:
+    """Return the text with `new` between the lines `start` and `end`."""
     before, _, rest = text.partition(start)
     _, found, after = rest.partition(end)
-    assert found, f"no marks of {name}"
-    return f"{before}{start}\n{made}\n{end}{after}"
+    assert found, f"no marks {start.strip()}"
+    return f"{before}{start}{new}{end}{after}"
 
 
 def scenarios(text: str) -> str:
@@ -119,6 +125,19 @@ def scenarios(text: str) -> str:
     from tests.e2e.scenarios.suite import SCENARIOS
 
     return between("scenarios", markdown(SCENARIOS.values()), text)
+
+
+def engine_access(text: str) -> str:
+    from tests.docs.engine_proxy import table, well_known
+
+    text = between("engine access", "".join(table()), text)
+    return between("well-known proxies", "".join(well_known()), text)
+
+
+def haproxy(text: str) -> str:
+    from tests.docs.engine_proxy import haproxy as add_rules
+
+    return add_rules(text)
 
 
 def asyncapi(_: str) -> str:
@@ -134,6 +153,8 @@ MADE: dict[str, Callable[[str], str]] = {
     "docs/METRICS.md": measures,
     "docs/QUICKSTART.md": labels,
     "docs/SCENARIOS.md": scenarios,
+    "docs/SECURITY.md": engine_access,
+    "docs/engine-proxy/haproxy.cfg": haproxy,
     "docs/asyncapi.json": asyncapi,
     "docs/systemd/hemostat.service": unit("system"),
     "docs/systemd/user/hemostat.service": unit("user"),

@@ -5,7 +5,7 @@ Answers are interpreted in `parse`. No call is retried.
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, urlencode
@@ -98,8 +98,8 @@ class DockerEngine:
     def version(self) -> EngineVersion:
         return read_version(self.connection)
 
-    def find_forbidden(self) -> list[str]:
-        return [error.endpoint for error in find_forbidden(self.connection)]
+    def find_forbidden(self, endpoints: Iterable[str]) -> list[str]:
+        return find_forbidden(self.connection, endpoints)
 
     def list_containers(self) -> Sequence[ListedContainer]:
         return inspection.read_rows(inspection.list_rows(self.connection, self._filters))

@@ -17,7 +17,7 @@ from hemostat.core.history.incident_log import IncidentLog, build_incident_logs
 from hemostat.core.redact import redact, redact_environment
 from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, Action, Container, Event, Evidence, HealthAlert, Phase
-from hemostat.ports import Bus, Engine, EvidenceStore, PrecedentStore
+from hemostat.ports import Bus, EngineReader, EvidenceStore, PrecedentStore
 
 MAX_EVENTS_PER_STREAM: Final = 1000
 """Events of each stream."""
@@ -29,7 +29,7 @@ class EvalCapture:
 
     def __init__(
         self,
-        engine: Callable[[], Engine],
+        engine: Callable[[], EngineReader],
         bus: Bus,
         evidence_store: EvidenceStore,
         precedents: PrecedentStore,

@@ -21,7 +21,7 @@ from hemostat.events import (
     RemediationNeeded,
 )
 from hemostat.evidence_collector import collect_snapshot
-from hemostat.ports import Bus, Clock, Engine, PrecedentStore
+from hemostat.ports import Bus, Clock, EngineReader, PrecedentStore
 
 EVIDENCE_SECONDS: Final = 3.0
 """Maximum seconds for collecting the first evidence: an engine that hangs must not use up the time of an
@@ -38,7 +38,7 @@ class LiveEvidenceSource:
 
     def __init__(
         self,
-        engine: Callable[[], Engine],
+        engine: Callable[[], EngineReader],
         bus: Bus,
         precedents: PrecedentStore,
         clock: Clock,
@@ -46,7 +46,7 @@ class LiveEvidenceSource:
         host: str,
     ) -> None:
         self._connect_engine = engine
-        self._connected_engine: Engine | None = None
+        self._connected_engine: EngineReader | None = None
         self._bus = bus
         self._precedent_store = precedents
         self._clock = clock
@@ -94,7 +94,7 @@ class LiveEvidenceSource:
         )
         return describe_events(here, {container.name}, self._clock.now())
 
-    def _require_engine(self, host: str) -> Engine:
+    def _require_engine(self, host: str) -> EngineReader:
         """Return the engine of `host`. Raises EngineError for another host, because the local engine may have
         a different container of that name."""
         if host != self._host:
@@ -128,7 +128,7 @@ def describe_events(events: Iterable[Event], names: Collection[str], now: float)
 
 
 def take_snapshot(
-    connect_engine: Callable[[], Engine],
+    connect_engine: Callable[[], EngineReader],
     read_metrics: Callable[[Container], Sequence[MetricPoint]],
     alert: HealthAlert,
     now: float,

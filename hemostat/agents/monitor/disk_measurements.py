@@ -14,7 +14,7 @@ from hemostat.background import DaemonPool
 from hemostat.core.labels.project import get_project, take_turns
 from hemostat.core.model import ContainerInfo, DiskUse
 from hemostat.errors import AdapterError, EngineTimeoutError
-from hemostat.ports import Engine, HostProbe
+from hemostat.ports import EngineReader, HostProbe
 
 MAX_THREADS: Final = 4
 
@@ -25,7 +25,7 @@ class DiskMeasurements:
     """`tell` is called with each measurement, from several threads."""
 
     def __init__(
-        self, monitor: Monitor, engine: Engine, host_probe: HostProbe, tell: Callable[[DiskUse], None]
+        self, monitor: Monitor, engine: EngineReader, host_probe: HostProbe, tell: Callable[[DiskUse], None]
     ) -> None:
         self._monitor = monitor
         self._engine = engine

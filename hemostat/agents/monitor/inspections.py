@@ -22,7 +22,7 @@ from hemostat.core.labels.mistakes import find_mistakes
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import Container
-from hemostat.ports import Engine
+from hemostat.ports import EngineReader
 
 MAX_UPSTREAM: Final = 20
 """Maximum number of dependencies inspected when a container fails: other containers wait meanwhile."""
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 class Inspections:
     def __init__(
         self,
-        engine: Engine,
+        engine: EngineReader,
         registry: ContainerRegistry,
         faults: ContainerErrors,
         stopwatch: Callable[[], float] = float,

@@ -26,7 +26,7 @@ from hemostat.errors import (
     EngineUnreachableError,
     NoSuchContainerError,
 )
-from hemostat.ports import Engine
+from hemostat.ports import EngineReader
 
 FIRST_RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 60.0
@@ -58,7 +58,7 @@ class PendingInspection(msgspec.Struct, frozen=True, kw_only=True):
 class Inspector:
     """Inspects containers. Safe to use from several threads at once."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: EngineReader) -> None:
         self._engine = engine
         self._lock = threading.Lock()
         self._unanswered: dict[str, PendingInspection] = {}

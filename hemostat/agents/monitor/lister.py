@@ -11,7 +11,7 @@ from typing import Final
 from hemostat.core.backoff import compute_backoff
 from hemostat.core.model import Listing
 from hemostat.errors import AdapterError
-from hemostat.ports import Clock, Engine, Interrupted
+from hemostat.ports import Clock, EngineReader, Interrupted
 
 LIST_SECONDS: Final = 60.0
 """Seconds between two lists, which find the changes that no event has reported."""
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 class Lister:
     """Lists containers. `tell` is called with each list."""
 
-    def __init__(self, engine: Engine, clock: Clock, tell: Callable[[Listing], None]) -> None:
+    def __init__(self, engine: EngineReader, clock: Clock, tell: Callable[[Listing], None]) -> None:
         self._engine = engine
         self._clock = clock
         self._tell = tell

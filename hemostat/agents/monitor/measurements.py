@@ -21,7 +21,7 @@ from hemostat.core.model import (
 )
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.errors import AdapterError
-from hemostat.ports import Clock, Engine, HostProbe, Interrupted, Sampler
+from hemostat.ports import Clock, EngineReader, HostProbe, Interrupted, Sampler
 
 MAX_PROBE_THREADS: Final = 64
 """Maximum number of concurrent probes, one for each container: probes that hang must not delay the others,
@@ -42,7 +42,7 @@ class Measurements:
     def __init__(
         self,
         monitor: Monitor,
-        engine: Engine,
+        engine: EngineReader,
         sampler: Sampler,
         host_probe: HostProbe,
         clock: Clock,

@@ -51,7 +51,7 @@ from hemostat.core.settings.monitor import MonitorSettings, should_watch
 from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 from hemostat.core.usage.tracker import interrupt_tracker
 from hemostat.events import Container, ContainerStats, Event, HealthAlert, Payload, encode
-from hemostat.ports import Engine, Ledger, Sampler
+from hemostat.ports import EngineReader, Ledger, Sampler
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Monitor:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: EngineReader,
         sampler: Sampler,
         thresholds: MonitorSettings,
         *,

@@ -3,12 +3,17 @@
 import re
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
 from hemostat.cli.doctor.findings import CheckResult, Level
 from hemostat.cli.doctor.machine import Machine
+from hemostat.core.labels.values import Mode
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.text import list_names
+from hemostat.events import Action
+from hemostat.ports import engine_access
+from hemostat.ports.engine_access import ENGINE_USES, EngineUse, make_proxy_settings
 
 if TYPE_CHECKING:
     from hemostat.core.model import ContainerInfo
@@ -18,8 +23,6 @@ OLDEST_API: Final = (1, 41)
 """The API version of Docker 20.10."""
 MAX_SKEW_SECONDS: Final = 2.0
 """Seconds by which two clocks may differ."""
-POST_ENDPOINT_COUNT: Final = 5
-"""The number of endpoints for actions on containers that are tried."""
 HEALER_PATTERN: Final = re.compile(
     r"(^|/)((docker-)?autoheal|watchtower|shepherd|ouroboros|monit|diun|docker-restarter|ofelia)(:|@|$)"
 )
@@ -56,23 +59,40 @@ def _describe_location(version: "EngineVersion") -> str:
 
 
 def check_engine_access(machine: Machine) -> CheckResult:
-    """Whether a socket proxy allows all calls that HemoStat makes."""
-    forbidden = machine.engine().find_forbidden()
-    if not forbidden:
+    """Whether a socket proxy allows the requests of all roles, and what does not work if not."""
+    engine = machine.engine()
+    uses = list_uses(machine.settings.responder, is_podman=engine.version().is_podman)
+    forbidden = engine.find_forbidden([endpoint for use in uses for endpoint in use.endpoints])
+    return judge_access(uses, forbidden, machine.settings.responder.mode)
+
+
+def list_uses(limits: ResponderSettings, *, is_podman: bool) -> list[EngineUse]:
+    """The uses that the roles have with these settings at this engine."""
+    unused: set[EngineUse] = set()
+    if not limits.cleanup_host:
+        unused.add(engine_access.CLEANUP)
+    if Action.SCALE not in limits.actions:
+        unused |= {engine_access.COMPOSE_REPLICAS, engine_access.SWARM_REPLICAS}
+    return [use for use in ENGINE_USES if use not in unused and (is_podman or not use.podman_only)]
+
+
+def judge_access(uses: Iterable[EngineUse], forbidden: Collection[str], mode: Mode) -> CheckResult:
+    """`forbidden`: the refused endpoints among those of `uses`. `mode`: the responder's."""
+    lacking = [use for use in uses if not set(forbidden).isdisjoint(use.endpoints)]
+    if not lacking:
         return CheckResult(Level.OK, "all calls that HemoStat makes are allowed")
-    writes = all(each.startswith("POST ") for each in forbidden)
-    harmless = writes and machine.settings.responder.mode == "dry-run"
-    summary = f"a proxy or plugin of the engine forbids {', '.join(forbidden)}"
-    if len([each for each in forbidden if each.startswith("POST ")]) == POST_ENDPOINT_COUNT:
-        summary += ": no action can run"
-    hint = "allow them; in docker-socket-proxy: " + ", ".join(_make_proxy_settings(forbidden))
+    summary = "a proxy or plugin of the engine forbids " + "; ".join(
+        f"{', '.join(each for each in use.endpoints if each in forbidden)} "
+        f"({' and '.join(use.roles)}: {use.loss.replace('`', '')})"
+        for use in lacking
+    )
+    if set(engine_access.ACTIONS) <= set(lacking):
+        summary += "; no action can run"
+    harmless = all(
+        use.gives_root or (mode == "dry-run" and not engine_access.is_reading(use)) for use in lacking
+    )
+    hint = f"allow them; in docker-socket-proxy: {', '.join(make_proxy_settings(forbidden))}"
     return CheckResult(Level.WARNING if harmless else Level.FAILURE, summary, hint)
-
-
-def _make_proxy_settings(endpoints: Iterable[str]) -> list[str]:
-    paths = [each.partition(" ")[2].split("/")[1].upper() for each in endpoints]
-    posts = ["POST"] if any(each.startswith("POST ") for each in endpoints) else []
-    return [f"{name}=1" for name in dict.fromkeys([*paths, *posts])]
 
 
 def check_healers(machine: Machine) -> CheckResult:

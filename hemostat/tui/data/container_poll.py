@@ -13,7 +13,7 @@ from hemostat.core.evidence.build import build_log_tail, mask_details
 from hemostat.core.evidence.snapshot import ContainerDetails
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import HemoStatError, NoSuchContainerError
-from hemostat.ports import Engine
+from hemostat.ports import EngineReader
 
 MAX_LOG_LINES: Final = 300
 MAX_LOG_BYTES: Final = 32 * 1024
@@ -38,7 +38,7 @@ class ContainerPoll:
 
     def __init__(
         self,
-        engine: Callable[[], Engine | None],
+        engine: Callable[[], EngineReader | None],
         container: str,
         deliver: Callable[[ContainerView], object],
         *,

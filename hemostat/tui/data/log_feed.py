@@ -15,7 +15,7 @@ import msgspec
 
 from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError, NoSuchContainerError
-from hemostat.ports import Engine
+from hemostat.ports import EngineReader
 from hemostat.tui.data.container_poll import NO_ENGINE_TEXT, NOT_FOUND_TEXT
 from hemostat.tui.data.log_lines import (
     CONTEXT_LINES,
@@ -73,7 +73,7 @@ class LogFeed:
 
     def __init__(
         self,
-        engine: Callable[[], Engine | None],
+        engine: Callable[[], EngineReader | None],
         containers: Sequence[str],
         deliver: Callable[[LogBatch], object],
         *,

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from hemostat.errors import HemoStatError
-from hemostat.ports import Engine
+from hemostat.ports import EngineReader
 from hemostat.tui.data.container_poll import NO_ENGINE_TEXT
 from hemostat.tui.data.log_lines import LogLine
 from hemostat.tui.data.log_pages import (
@@ -61,7 +61,7 @@ class LogJob:
 
     def __init__(
         self,
-        engine: Callable[[], Engine | None],
+        engine: Callable[[], EngineReader | None],
         work: Callable[["LogJob"], JobResult],
         on_progress: Callable[["LogJob", str], object],
         on_result: Callable[["LogJob", JobResult | None, str], object],

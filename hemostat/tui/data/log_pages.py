@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from hemostat.errors import EngineError
-from hemostat.ports import Engine, LogStream
+from hemostat.ports import EngineReader, LogStream
 from hemostat.tui.data.log_lines import (
     CONTEXT_LINES,
     LOOKAHEAD_LINES,
@@ -43,7 +43,7 @@ class StoppedError(Exception):
 class LogAccess:
     """Opens the log of one container, and can be stopped from another thread."""
 
-    def __init__(self, engine: Engine, container: str) -> None:
+    def __init__(self, engine: EngineReader, container: str) -> None:
         self._engine = engine
         self._container = container
         self._stream: LogStream | None = None

@@ -17,7 +17,7 @@ import msgspec
 
 from hemostat.errors import HemoStatError
 from hemostat.output_file import stream_output
-from hemostat.ports import Engine
+from hemostat.ports import EngineReader
 from hemostat.tui.data.container_poll import NO_ENGINE_TEXT
 from hemostat.tui.data.log_lines import (
     BLOCK_LINES,
@@ -50,7 +50,7 @@ class LogSave:
 
     def __init__(
         self,
-        engine: Callable[[], Engine | None],
+        engine: Callable[[], EngineReader | None],
         plan: SavePlan,
         on_progress: Callable[["LogSave", str], object],
         on_end: Callable[["LogSave", int, str], object],

@@ -1,6 +1,6 @@
 """The Engine, TestContainers and Sampler ports over simulated containers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -35,7 +35,7 @@ class InMemoryEngine(EngineFaults):
         with self._available():
             return [box.build_info() for box in self._boxes.values()]
 
-    def find_forbidden(self) -> list[str]:
+    def find_forbidden(self, endpoints: Iterable[str]) -> list[str]:  # noqa: ARG002 - nothing is forbidden
         return []
 
     def list_containers(self) -> list[ListedContainer]:
