@@ -96,8 +96,8 @@ class ControlStore(Protocol):
     def answer_approval(
         self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str, now: float
     ) -> Approval | None:
-        """Answer an open request. Returns None if no request has this id. One that was answered, or has
-        expired, stays as it is."""
+        """Answer an open request, by its id or the beginning of its id. Returns None if no request has this
+        id. One that was answered, or has expired, stays as it is. Raises UsageError where several match."""
         ...
 
     def withdraw_approval(self, key: str, *, by: str, reason: str, now: float) -> None:

@@ -4,7 +4,7 @@ import threading
 
 import msgspec
 
-from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pause
+from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pause, find_approval
 
 
 class InMemoryControls:
@@ -38,7 +38,7 @@ class InMemoryControls:
         self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str, now: float
     ) -> Approval | None:
         with self._lock:
-            approval = next((each for each in self._approvals.values() if each.id == approval_id), None)
+            approval = find_approval(self._approvals.values(), approval_id, now)
             if approval is None or not approval.is_open(now):
                 return approval
             new_approval = msgspec.structs.replace(

@@ -17,6 +17,7 @@ from hemostat.core.ledger.controls import (
     ApprovalAnswer,
     Controls,
     Pause,
+    find_approval,
 )
 
 PAUSES_KEY: Final = f"{PREFIX}control:pauses"
@@ -144,22 +145,15 @@ class RedisControls:
     def answer_approval(
         self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str, now: float
     ) -> Approval | None:
-        for key, raw in self._read_all().items():
-            approval = read_row(raw, Approval)
-            if approval is None or approval.id != approval_id:
-                continue
-            if not approval.is_open(now):
-                return approval
-            new_approval = msgspec.structs.replace(
-                approval, answer=answer, by=by, reason=reason, answered=now
-            )
-            won = self._replace(key, raw, msgspec.json.encode(new_approval))
-            return (
-                new_approval
-                if won
-                else self.answer_approval(approval_id, answer, by=by, reason=reason, now=now)
-            )
-        return None
+        rows = [(key, raw, read_row(raw, Approval)) for key, raw in self._read_all().items()]
+        approval = find_approval((each for _, _, each in rows if each is not None), approval_id, now)
+        if approval is None or not approval.is_open(now):
+            return approval
+        key, raw = next((key, raw) for key, raw, each in rows if each is approval)
+        new_approval = msgspec.structs.replace(approval, answer=answer, by=by, reason=reason, answered=now)
+        if self._replace(key, raw, msgspec.json.encode(new_approval)):
+            return new_approval
+        return self.answer_approval(approval_id, answer, by=by, reason=reason, now=now)
 
     def _replace(self, key: bytes, before: bytes, after: bytes) -> bool:
         """Compare and set, without a script. Of two simultaneous answers, one succeeds."""

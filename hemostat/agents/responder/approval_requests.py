@@ -97,7 +97,7 @@ def _build_approval(case: RequestCase, plan: str, *, host: str, now: float, unti
     """Return the question whether the action may be done. `plan` says what it would do."""
     request, key = case.request, repetition.build_attempt_key(case.request, case.incident)
     return Approval(
-        id=digest(key.encode(), 3),
+        id=digest(key.encode()),
         key=key,
         incident=case.incident,
         host=host,

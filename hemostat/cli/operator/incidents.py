@@ -11,12 +11,9 @@ from hemostat.cli.operator.decisions import by_option, find_user, open_operator,
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.core.history.incident_log import IncidentLog
+from hemostat.core.ledger.controls import MIN_PREFIX_CHARACTERS
 from hemostat.core.wording import describe_kind, describe_status
 from hemostat.errors import UsageError
-
-MIN_PREFIX_CHARACTERS: Final = 4
-"""Characters of an id that select an incident. A shorter text is more likely the name of a container, such as
-`db`."""
 
 
 class IncidentDecision(msgspec.Struct, frozen=True, kw_only=True):

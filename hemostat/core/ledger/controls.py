@@ -1,14 +1,18 @@
 """Operators' controls: pauses, resets of circuit breakers, and answers to approval requests. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from hemostat.core.units import show_duration
+from hemostat.errors import UsageError
 from hemostat.events import Action, Epoch
 
+MIN_PREFIX_CHARACTERS: Final = 4
+"""Characters of the beginning of an id that stand for the id where people type it. A shorter text is more
+likely the name of a container, such as `db`."""
 ALL_CONTAINERS: Final = "*"
 """Stands for all containers of all hosts in place of a container's name."""
 UNREADABLE_PAUSE_AUTHOR: Final = "an entry that cannot be read"
@@ -113,3 +117,19 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         if self.answer is not None:
             return f"{self.answer} by {self.by}"
         return f"HemoStat withdrew it: {self.reason}" if self.is_withdrawn else "it has expired"
+
+
+def find_approval(approvals: Iterable[Approval], name: str, now: float) -> Approval | None:
+    """Return the request with this id, else the only open one whose id begins with the name.
+
+    Raises UsageError where several match: an answer must not reach another request.
+    """
+    known = list(approvals)
+    matches = [each for each in known if each.id == name]
+    if not matches and len(name) >= MIN_PREFIX_CHARACTERS:
+        matches = [each for each in known if each.id.startswith(name) and each.is_open(now)]
+    if len(matches) > 1:
+        raise UsageError(
+            f"{len(matches)} requests for approval match {name!r}", hint="see: hemostat approvals"
+        )
+    return matches[0] if matches else None
