@@ -1,12 +1,18 @@
 """Finds what actions under way wait for, between a decision and its outcome."""
 
 from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
 
 from hemostat import ports
-from hemostat.core.history.incident_log import IncidentLog, build_incident_logs
+from hemostat.core.history.incident_log import IncidentLog, extend_incident_log
 from hemostat.core.history.progress import find_progress
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.events import ContainerStats, Event
+
+MAX_ACTING: Final = 1000
+"""Incidents with an action under way that are tracked, the latest."""
 
 
 class ProgressReader:
@@ -16,29 +22,29 @@ class ProgressReader:
     def __init__(self, bus: ports.Bus, overview: Callable[[str], HostLimitStatus]) -> None:
         self._bus = bus
         self._overview = overview
-        self._steps: dict[str, list[Event]] = {}
+        self._acting: dict[str, IncidentLog] = {}
+        """By incident, without its events."""
         self._printed: dict[str, str] = {}
 
     def add(self, event: Event) -> None:
-        """Record an event of an incident. The events of incidents without an action are dropped."""
-        if event.incident is None:
+        """Record an event of an incident. Incidents without an action are dropped."""
+        log = extend_incident_log(self._acting.get(event.incident or ""), event)
+        if log is None:
             return
-        steps = [*self._steps.get(event.incident, ()), event]
-        logs = build_incident_logs(steps)
-        if logs and logs[0].status != "acting":
-            self._steps.pop(event.incident, None)
-            self._printed.pop(event.incident, None)
+        if log.status == "acting":
+            self._acting[log.incident] = msgspec.structs.replace(log, steps=())
+            if len(self._acting) > MAX_ACTING:
+                self._drop(next(iter(self._acting)))
         else:
-            self._steps[event.incident] = steps
+            self._drop(log.incident)
+
+    def _drop(self, incident: str) -> None:
+        self._acting.pop(incident, None)
+        self._printed.pop(incident, None)
 
     def take_changes(self) -> Iterator[tuple[IncidentLog, str]]:
         """The incidents whose action waits for something else than before, and for what."""
-        acting = [
-            log
-            for steps in self._steps.values()
-            for log in build_incident_logs(steps)
-            if log.status == "acting"
-        ]
+        acting = list(self._acting.values())
         if not acting:
             return
         stats = {

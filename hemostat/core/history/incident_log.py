@@ -64,27 +64,32 @@ def build_incident_logs(events: Iterable[Event]) -> list[IncidentLog]:
     """The incidents in these events, oldest first. Events without an incident are left out."""
     logs: dict[str, IncidentLog] = {}
     for event in sorted(events, key=lambda event: (event.time, event.id)):
-        earlier = logs.get(event.incident or "")
-        subject = (earlier.container, earlier.kind) if earlier else find_subject(event)
-        if event.incident is None or subject is None:
-            continue
-        container, kind = subject
-        since = earlier.since if earlier else _get_start(event)
-        status_before = earlier.status if earlier else ""
-        status = compute_status_after(event, status_before)
-        logs[event.incident] = IncidentLog(
-            incident=event.incident,
-            host=event.host,
-            container=container,
-            kind=kind,
-            since=since,
-            status=status,
-            steps=(*(earlier.steps if earlier else ()), event),
-            acknowledgement=_find_acknowledgement(
-                event, earlier.acknowledgement if earlier else None, ended=status_before in SETTLED_STATUSES
-            ),
-        )
+        log = extend_incident_log(logs.get(event.incident or ""), event)
+        if log is not None:
+            logs[log.incident] = log
     return list(logs.values())
+
+
+def extend_incident_log(earlier: IncidentLog | None, event: Event) -> IncidentLog | None:
+    """The incident after its next event; None for an event without an incident, and for one that does not say
+    which incident begins."""
+    subject = (earlier.container, earlier.kind) if earlier else find_subject(event)
+    if event.incident is None or subject is None:
+        return None
+    container, kind = subject
+    status_before = earlier.status if earlier else ""
+    return IncidentLog(
+        incident=event.incident,
+        host=event.host,
+        container=container,
+        kind=kind,
+        since=earlier.since if earlier else _get_start(event),
+        status=compute_status_after(event, status_before),
+        steps=(*(earlier.steps if earlier else ()), event),
+        acknowledgement=_find_acknowledgement(
+            event, earlier.acknowledgement if earlier else None, ended=status_before in SETTLED_STATUSES
+        ),
+    )
 
 
 def find_subject(event: Event) -> tuple[Container, Kind] | None:

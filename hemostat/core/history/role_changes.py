@@ -14,6 +14,13 @@ HOST_SUBJECT: Final = ""
 """Takes the place of a role's name in a change of the whole host."""
 FORGET_SECONDS: Final = 3600.0
 """Seconds after which a silent instance is forgotten."""
+MAX_HOSTS: Final = 1000
+MAX_INSTANCES: Final = 50
+"""Hosts, and instances of roles on one host, that are known at once. A new one replaces the one that is
+silent for longest: names of hosts and instances are their senders' choice."""
+
+_Beats = dict[tuple[str, str], "_LastBeat"]
+"""The last heartbeats of one host, by role and instance, the latest last."""
 
 
 class RoleChange(msgspec.Struct, frozen=True):
@@ -34,24 +41,28 @@ class RoleTracker:
     """Keeps the last heartbeat of every instance of a role."""
 
     def __init__(self) -> None:
-        self._last_beats: dict[tuple[str, str, str], _LastBeat] = {}
-        """By host, role and instance."""
+        self._hosts: dict[str, _Beats] = {}
+        """By host, the one with the latest heartbeat last."""
         self._silent_hosts: dict[str, float] = {}
         """Since when no role of a host was heard (epoch seconds)."""
 
     def is_heard(self, host: str, role: str) -> bool:
         """Whether an instance of the role sends heartbeats."""
-        return any(key[:2] == (host, role) and not last.is_silent for key, last in self._last_beats.items())
+        beats = self._hosts.get(host, {})
+        return any(key[0] == role and not last.is_silent for key, last in beats.items())
 
     def forgive(self, now: float) -> None:
         """Count the silence from now: nothing could be heard before."""
-        for last in self._last_beats.values():
-            last.at = now
+        for beats in self._hosts.values():
+            for last in beats.values():
+                last.at = now
 
     def hear(self, host: str, beat: Heartbeat, now: float) -> list[RoleChange]:
-        key = host, beat.role, beat.instance
-        before = self._last_beats.get(key)
-        self._last_beats[key] = _LastBeat(beat, now)
+        beats = self._hosts.pop(host, {})
+        before = beats.pop((beat.role, beat.instance), None)
+        self._hosts[host] = beats
+        beats[beat.role, beat.instance] = _LastBeat(beat, now)
+        self._forget_excess(beats)
         changes: list[RoleChange] = []
         if host in self._silent_hosts:
             silence = now - self._silent_hosts.pop(host)
@@ -73,29 +84,41 @@ class RoleTracker:
         """The roles that have fallen silent since the last call. A host of which no role is heard is one
         change."""
         changes: list[RoleChange] = []
-        for key, last in [*self._last_beats.items()]:
-            missed = (now - last.at) / last.beat.every if last.beat.every > 0 else 0.0
-            if last.is_silent:
-                if now - last.at > FORGET_SECONDS:
-                    del self._last_beats[key]
-            elif missed > MAX_MISSED_HEARTBEATS + 1:
-                changes.append(self._silence(key, last, now))
+        for host, beats in [*self._hosts.items()]:
+            for key, last in [*beats.items()]:
+                missed = (now - last.at) / last.beat.every if last.beat.every > 0 else 0.0
+                if last.is_silent:
+                    if now - last.at > FORGET_SECONDS:
+                        del beats[key]
+                elif missed > MAX_MISSED_HEARTBEATS + 1:
+                    changes.append(self._silence(host, key, now))
+            if not beats:
+                del self._hosts[host]
         return changes
 
-    def _silence(self, key: tuple[str, str, str], last: _LastBeat, now: float) -> RoleChange:
+    def _forget_excess(self, beats: _Beats) -> None:
+        if len(beats) > MAX_INSTANCES:
+            del beats[next(iter(beats))]
+        if len(self._hosts) > MAX_HOSTS:
+            oldest = next(iter(self._hosts))
+            del self._hosts[oldest]
+            self._silent_hosts.pop(oldest, None)
+
+    def _silence(self, host: str, key: tuple[str, str], now: float) -> RoleChange:
         """Another heartbeat was waited for, so that the other roles of the host have had time to be missed,
         too."""
-        host, role, instance = key
+        role, instance = key
+        beats = self._hosts[host]
+        last = beats[key]
         duration = show_duration(float(int(now - last.at)))
-        of_host = [(other, each) for other, each in self._last_beats.items() if other[0] == host]
-        others = [(other, each) for other, each in of_host if other != key and not each.is_silent]
+        others = [(other, each) for other, each in beats.items() if other != key and not each.is_silent]
         last.is_silent = True
         if others and all(_is_missed(each, now) for _, each in others):
             for _, each in others:
                 each.is_silent = True
-            self._silent_hosts[host] = max(each.at for _, each in of_host)
+            self._silent_hosts[host] = max(each.at for each in beats.values())
             return RoleChange(host, HOST_SUBJECT, f"no heartbeat of any role for {duration}", fault=True)
-        successor = next((other[2] for other, _ in others if other[1] == role), "")
+        successor = next((other[1] for other, _ in others if other[0] == role), "")
         if successor:
             text = f"no heartbeat of instance {instance} for {duration}; instance {successor} is running"
             return RoleChange(host, role, text)
@@ -104,8 +127,8 @@ class RoleTracker:
 
     def _await_others(self, host: str, now: float) -> None:
         """Give the other roles of a host that is back the time for a heartbeat."""
-        for key, last in self._last_beats.items():
-            if key[0] == host and last.is_silent:
+        for last in self._hosts[host].values():
+            if last.is_silent:
                 last.is_silent, last.at = False, now
 
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from hemostat.core.history.changes import UNSEEN_SECONDS, ChangeTracker
+from hemostat.core.history.role_changes import MAX_HOSTS, MAX_INSTANCES, RoleTracker
 from hemostat.core.history.sentences import format_event_line
 from hemostat.events import DURABLE, Container, Outcome, State
 from tests.support.samples import ALL, NOW, alert, complete, event, heartbeat, stats
@@ -188,3 +189,15 @@ def test_silence_during_a_lost_connection_is_forgiven():
     beat(tracker, 0)
     tracker.resume([], NOW + 100)
     assert tracker.check_time(NOW + 101) == []
+
+
+def test_invented_hosts_and_instances_are_bounded():
+    tracker = RoleTracker()
+    for number in range(MAX_INSTANCES + 5):
+        tracker.hear("h", heartbeat("monitor", instance=f"i{number}"), NOW)
+    assert len(tracker.find_silent(NOW + 60)) == 1, "the host, in one change"
+    for number in range(MAX_HOSTS + 5):
+        tracker.hear(f"h{number}", heartbeat("monitor"), NOW + 60)
+    assert not tracker.is_heard("h0", "monitor")
+    assert tracker.is_heard(f"h{MAX_HOSTS + 4}", "monitor")
+    assert len(tracker.find_silent(NOW + 120)) == MAX_HOSTS
