@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 
+import msgspec
 import pytest
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
-from hemostat.cli.status.events import Reader, name_subject
+from hemostat.cli.status.events import MAX_SEEN, Reader, name_subject
 from hemostat.errors import BusUnreachableError
 from hemostat.events import DURABLE, Container, decode
 from tests.support.samples import ALL, NOW, alert, complete, event, heartbeat, needed, stats
@@ -180,3 +181,23 @@ def test_long_lines_are_folded_at_words_in_a_terminal(hemostat, environ, bus):
     assert max(map(len, lines)) <= 60
     assert any(line.startswith(" " * 21) for line in lines)
     assert " ".join(lines).split() == whole
+
+
+def test_event_with_the_id_of_another_is_printed_as_well():
+    memory = InMemoryBus(At(NOW))
+    honest = event(alert())
+    other = msgspec.structs.replace(event(complete(), 1), id=honest.id)
+    memory.publish([honest, other, honest])
+    one, printed = reader(memory)
+    one.read_past(10)
+    assert printed == [honest, other]
+
+
+def test_printed_events_are_remembered_in_bounded_number():
+    memory = InMemoryBus(At(NOW))
+    memory.publish([event(alert(), at) for at in range(MAX_SEEN + 50)])
+    one, printed = reader(memory)
+    one.read_past(MAX_SEEN + 50)
+    assert len(printed) == MAX_SEEN + 50
+    assert next(one.iterate_live()) == []
+    assert sum(map(len, one._seen.values())) == MAX_SEEN

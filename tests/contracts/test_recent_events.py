@@ -9,9 +9,10 @@ import pytest
 from hemostat.adapters.in_memory.recent_events import InMemoryRecentEvents
 from hemostat.adapters.redis import Client, RedisRecentEvents
 from hemostat.adapters.sql_store import SqlStore
+from hemostat.core.history.identity import identify_event
 from hemostat.events import decode
 from hemostat.ports import RecentEvents
-from tests.support.samples import ALL, NOW, alert, complete, event
+from tests.support.samples import ALL, NOW, alert, complete, decided, event
 
 
 @pytest.fixture(
@@ -82,3 +83,28 @@ def test_the_list_is_bounded(redis_client: Client, monkeypatch: pytest.MonkeyPat
         store.append([event(alert(), at)])
     listed = redis_client.raw.lrange("hemostat:events:health_alert", 0, -1)
     assert [decode(raw) for raw in listed] == [event(alert(), at) for at in (4, 3, 2)]
+
+
+def test_another_event_with_a_known_id_is_stored_as_well(store: RecentEvents) -> None:
+    """Ids are the senders' choice: another user may have sent one with this id first."""
+    first, honest = event(complete()), event(decided(), 1)
+    forged = msgspec.structs.replace(first, id=honest.id)
+    changed = msgspec.structs.replace(honest, time=NOW + 2)
+    assert store.append([forged]) == [forged]
+    assert store.append([honest]) == [honest]
+    assert store.append([honest, forged, changed, honest]) == [changed]
+    assert store.append([changed, honest, forged]) == []
+
+
+def test_events_with_one_id_in_one_batch_are_all_stored(store: RecentEvents) -> None:
+    honest = event(decided())
+    forged = msgspec.structs.replace(event(complete()), id=honest.id)
+    assert store.append([forged, honest, forged, honest]) == [forged, honest]
+    assert store.append([honest, forged]) == []
+
+
+def test_id_cannot_take_the_place_of_a_reused_one(store: RecentEvents) -> None:
+    honest = event(decided())
+    forged = msgspec.structs.replace(event(complete()), id=honest.id)
+    blocking = msgspec.structs.replace(forged, id=identify_event(honest))
+    assert store.append([forged, blocking, honest]) == [forged, blocking, honest]

@@ -1,6 +1,6 @@
 """The holder of one user's password sends events of another type, or in another role's name."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 
 import msgspec
 import pytest
@@ -8,13 +8,26 @@ import pytest
 from hemostat import app
 from hemostat.adapters.redis.acl import OPERATOR_USER, VIEWER_USER
 from hemostat.config import Settings
+from hemostat.core.history.audit_chain import AnchorNotes
+from hemostat.core.history.audit_verification import verify_chain
 from hemostat.core.history.event_row import EventQuery
-from hemostat.events import DURABLE, TYPES, Decided, Event, Kind, Order, RemediationComplete, encode
+from hemostat.errors import NothingStoredError
+from hemostat.events import (
+    DURABLE,
+    TYPES,
+    Decided,
+    Event,
+    FalseAlarm,
+    Kind,
+    Order,
+    RemediationComplete,
+    encode,
+)
 from tests.redteam.site import ALERT, ANALYZER, HOST, MONITOR, Site
 from tests.redteam.test_seals import request
 from tests.support.engine_fixtures import eventually
 from tests.support.guarded_redis import ADMIN, Guarded
-from tests.support.samples import alert, complete, decided, event, heartbeat, order
+from tests.support.samples import DIAGNOSIS, alert, complete, decided, event, heartbeat, order
 
 pytestmark = pytest.mark.redis
 
@@ -31,8 +44,9 @@ def dead_letters(server: Guarded) -> list[tuple[bytes, bytes]]:
 
 def stored_types(site: Site) -> set[str]:
     settings = Settings(host=HOST, state_dir=str(site.state_directory))
-    with app.open_event_store(settings) as store:
+    with suppress(NothingStoredError), app.open_event_store(settings) as store:
         return {row.type for row in store.find(EventQuery())}
+    return set()
 
 
 def test_roles_cannot_record_decisions_orders_or_outcomes(site: Site, server: Guarded) -> None:
@@ -75,3 +89,19 @@ def test_role_shows_only_heartbeats_on_the_channel_of_heartbeats(site: Site, ser
             seen += [each for each in [next(heard)] if each is not None]
     assert not [each for each in seen if isinstance(each.data, Decided | Order | RemediationComplete)]
     assert unseen not in seen
+
+
+def test_role_cannot_keep_a_decision_from_the_store_by_its_id(site: Site, server: Guarded) -> None:
+    """A role reads the id of a decision and is stored first, with an event of its own type."""
+    honest = event(decided(), 5, incident=None)
+    forged = msgspec.structs.replace(event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)), id=honest.id)
+    add(server, ANALYZER, "false_alarm", forged)
+    eventually(lambda: "false_alarm" in stored_types(site))
+    add(server, OPERATOR_USER, "decision", honest, honest)
+    eventually(lambda: "decision" in stored_types(site))
+    settings = Settings(host=HOST, state_dir=str(site.state_directory))
+    with app.open_event_store(settings) as store:
+        rows = [row for row in store.find(EventQuery()) if row.id.startswith(honest.id)]
+        assert [row.event for row in rows] == [honest, forged]
+        with store.open_trail() as (ends, links):
+            assert list(verify_chain(links, ends, AnchorNotes())) == []

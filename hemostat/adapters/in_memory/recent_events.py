@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 
+from hemostat.core.history.identity import select_new
 from hemostat.events import Event
 
 
@@ -13,6 +14,6 @@ class InMemoryRecentEvents:
 
     def append(self, events: Sequence[Event]) -> list[Event]:
         with self._lock:
-            fresh = {event.id: event for event in reversed(events) if event.id not in self.events}
+            fresh = select_new(self.events, events)
             self.events |= fresh
-            return list(reversed(fresh.values()))
+            return list(fresh.values())

@@ -252,7 +252,7 @@ _STORE_GRANTS: Final[Mapping[str, Callable[[str], tuple[Grant, ...]]]] = {
     "alert": lambda _: (
         _QUARANTINE_GRANT,
         Grant(
-            (*SCRIPT_COMMANDS, "set", "lpush", "ltrim"),
+            (*SCRIPT_COMMANDS, "get", "set", "lpush", "ltrim"),
             both=(f"{PREFIX}event:*", f"{PREFIX}events:*"),
         ),
         Grant(

@@ -1,9 +1,10 @@
 """The RecentEvents port: the newest events of each type in a list, each event once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.core.history.identity import identify_event, make_event_key
 from hemostat.events import Event, encode
 
 KEPT_SECONDS: Final = 7 * 24 * 3600
@@ -11,18 +12,23 @@ KEPT_SECONDS: Final = 7 * 24 * 3600
 MAX_LISTED: Final = 1000
 
 APPEND_SCRIPT: Final = """
-local fresh, lists = {}, {}
+local fresh, reused, lists = {}, {}, {}
 for at = 3, #ARGV, 3 do
   local key, list, value = unpack(ARGV, at, at + 2)
   if redis.call('SET', key, value, 'NX', 'EX', ARGV[1]) then
     redis.call('LPUSH', list, value)
     lists[list] = true
     fresh[#fresh + 1] = at / 3 - 1
+  else
+    local first = redis.pcall('GET', key)
+    if type(first) == 'string' and first ~= value then reused[#reused + 1] = at / 3 - 1 end
   end
 end
 for list in pairs(lists) do redis.call('LTRIM', list, 0, ARGV[2] - 1) end
-return fresh
+return {fresh, reused}
 """
+"""Returns the numbers of the new events, and of those whose key another event has. GET is tried: an ACL file
+of an earlier version does not permit it."""
 
 
 class RedisRecentEvents:
@@ -31,13 +37,17 @@ class RedisRecentEvents:
         self._append_script = client.raw.register_script(APPEND_SCRIPT)
 
     def append(self, events: Sequence[Event]) -> list[Event]:
-        rows = [(_make_key(event.id), f"{PREFIX}events:{event.type}", encode(event)) for event in events]
+        fresh, reused = self._append(events, make_event_key)
+        others = [events[index] for index in reused]
+        more, _ = self._append(others, identify_event) if others else ([], [])
+        return [*(events[index] for index in fresh), *(others[index] for index in more)]
+
+    def _append(self, events: Sequence[Event], make_key: Callable[[Event], str]) -> Any:
+        rows = [
+            (f"{PREFIX}event:{make_key(event)}", f"{PREFIX}events:{event.type}", encode(event))
+            for event in events
+        ]
         with self._client.call():
-            fresh: Any = self._append_script(
+            return self._append_script(
                 args=[KEPT_SECONDS, MAX_LISTED, *(argument for row in rows for argument in row)]
             )
-        return [events[index] for index in fresh]
-
-
-def _make_key(event_id: str) -> str:
-    return f"{PREFIX}event:{event_id}"

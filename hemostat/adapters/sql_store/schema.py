@@ -96,6 +96,7 @@ def _read_typed(column: sql.Column[Any]) -> sql.ColumnElement[Any]:
 
 RECORD_COLUMNS: Final = [_read_typed(events.c[name]) for name in FIELDS]
 HASH_COLUMNS: Final = [_read_typed(events.c[name]) for name in ("before", "hash")]
+BODY_COLUMNS: Final = [_read_typed(events.c[name]) for name in ("id", "body")]
 STORED_AT_COLUMN: Final = _read_typed(events.c.kept)
 ENDS_COLUMNS: Final = [_read_typed(column) for column in trail.c]
 

@@ -3,7 +3,8 @@
 The ends of its audit chain are in a row that every writer locks first.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -28,13 +29,15 @@ from hemostat.core.history.event_row import (
     EventQuery,
     EventRow,
     build_row,
-    fit_column,
 )
+from hemostat.core.history.identity import find_reused, identify_event, make_event_key, select_new
 from hemostat.core.redact.address import mask_url
-from hemostat.errors import NothingStoredError, StoreError, StoreUnreachableError
-from hemostat.events import Event
+from hemostat.errors import DecodeError, NothingStoredError, StoreError, StoreUnreachableError
+from hemostat.events import Event, decode
 
 MAX_IDS: Final = 10
+
+logger = logging.getLogger(__name__)
 
 
 class SqlStore:
@@ -60,26 +63,28 @@ class SqlStore:
     # --- storing ------------------------------------------------------------------------------------
 
     def append(self, events_: Sequence[Event]) -> list[Event]:
-        new = {fit_column(event.id): event for event in reversed(events_)}
-        if not new:
+        if not events_:
             return []
         with self._begin_writing() as connection:
             ends = _read_ends(connection, lock=True)
-            stored_ids = connection.execute(
-                sql.select(events.c.id).where(events.c.id.in_(list(new)))
-            ).scalars()
-            for name in stored_ids:
-                del new[name]
-            fresh = list(reversed(new.values()))
+            known = _read_stored(connection, map(make_event_key, events_))
+            reused = find_reused(known, events_)
+            known |= _read_stored(connection, map(identify_event, reused))
+            fresh = select_new(known, events_)
             if fresh:
                 now = self._now()
                 signing = self._make_hasher(connection, ends)
-                links = bind_rows((build_row(event, now) for event in fresh), ends.head, signing)
+                rows = (build_row(event, now, id=key) for key, event in fresh.items())
+                links = bind_rows(rows, ends.head, signing)
                 connection.execute(events.insert(), [_make_columns(link) for link in links])
                 head = links[-1]
                 connection.execute(trail.update().values(head=head.number, head_hash=head.hash))
                 self._require_stored(connection, links)
-        return fresh
+        others = [event for event in reused if identify_event(event) in fresh]
+        if others:
+            last = others[-1]
+            logger.warning("event.id_reused count=%d id=%s type=%s", len(others), last.id[:100], last.type)
+        return list(fresh.values())
 
     def find_outdated(
         self, before: float | None, most: int, *, limit: int, size: int = 0
@@ -303,6 +308,22 @@ def _read_ends(connection: sql.Connection, *, lock: bool = False) -> ChainEnds:
         anchor=ChainPosition(row.anchor, row.anchor_hash),
         head=ChainPosition(row.head, row.head_hash),
     )
+
+
+def _read_stored(connection: sql.Connection, ids: Iterable[str]) -> dict[str, Event | None]:
+    """The stored events of these rows; None for one that cannot be read."""
+    names = list(ids)
+    if not names:
+        return {}
+    query = sql.select(*schema.BODY_COLUMNS).where(events.c.id.in_(names))
+    return {row.id: _decode_body(row.body) for row in connection.execute(query)}
+
+
+def _decode_body(body: str) -> Event | None:
+    try:
+        return decode(body.encode())
+    except DecodeError:
+        return None
 
 
 def _read_row(connection: sql.Connection, number: int) -> ChainRow | None:

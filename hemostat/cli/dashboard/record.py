@@ -164,19 +164,21 @@ class ReplayRecorder:
         return is_late or self._out.is_full or self._stop.is_set()
 
     def _write(self, event: Event, at: float) -> None:
+        from hemostat.core.history.identity import identify_event
         from hemostat.core.history.replay import encode_event_line
         from hemostat.core.history.status import get_replacement_key
 
-        if event.id in self._seen or self._out.is_full:
+        name = identify_event(event)
+        if name in self._seen or self._out.is_full:
             return
         self._out.write(encode_event_line(event, at))
         self.count += 1
-        self._seen.add(event.id)
+        self._seen.add(name)
         if event.type not in DURABLE:
             # Of events that replace each other, only the latest can arrive again.
             key = (event.type, get_replacement_key(event))
             self._seen.discard(self._latest.get(key, ""))
-            self._latest[key] = event.id
+            self._latest[key] = name
 
 
 def read_remembered(bus: ports.Bus, begin: float) -> list[Event]:

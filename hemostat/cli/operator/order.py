@@ -199,20 +199,21 @@ def _collect_answers(
     bus: "Bus", events: Iterator[Event | None], placed: PlacedOrders, timeout: float
 ) -> dict[str, Event]:
     """The final answer to each order that arrived in time, by incident. Interim states are printed."""
+    from hemostat.core.history.identity import identify_event
     from hemostat.core.history.sentences import format_event_line
 
-    deadline, seen_ids = time.monotonic() + timeout, set[str]()
+    deadline, seen = time.monotonic() + timeout, set[str]()
     answers: dict[str, Event] = {}
     for event in events:
         for each in [event] if event else bus.read_recent("remediation_complete", MAX_PAST_EVENTS):
             incident, completion = each.incident or "", each.data
             if (
                 incident not in placed
-                or each.id in seen_ids
                 or not isinstance(completion, RemediationComplete)
+                or (key := identify_event(each)) in seen
             ):
                 continue
-            seen_ids.add(each.id)
+            seen.add(key)
             if completion.outcome in UNFINISHED_OUTCOMES:
                 click.echo(
                     escape_controls(f"{completion.container.name}: {format_event_line(each)}"), err=True

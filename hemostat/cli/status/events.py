@@ -14,6 +14,7 @@ from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.progress import ProgressReader
 from hemostat.cli.output.terminal import fold_line, write_json
+from hemostat.core.history.identity import identify_event
 from hemostat.core.history.incident_log import find_subject
 from hemostat.core.history.sentences import format_event_line
 from hemostat.core.text import escape_controls
@@ -29,6 +30,8 @@ TIME_WIDTH: Final = len("2026-01-31 23:59:59  ")
 """Cells before the container's name. Lines that are too long for the terminal continue below the name."""
 MAX_CATCH_UP_EVENTS: Final = 200
 """Events of each type that are read after a gap."""
+MAX_SEEN: Final = 2 * MAX_CATCH_UP_EVENTS
+"""Events of each type that are recognised when they are read again."""
 
 
 @click.command()
@@ -83,8 +86,8 @@ class Reader:
         self._container = container
         self._write = write
         self._progress = progress
-        self._seen: set[str] = set()
-        """Ids of durable events. They are few: alerts, not measurements."""
+        self._seen: dict[str, dict[str, None]] = {name: {} for name in DURABLE}
+        """Keys of durable events, by type."""
         self._is_lost = False
         """Whether the loss of the connection was reported."""
 
@@ -140,9 +143,15 @@ class Reader:
 
     def _select_unseen(self, events: Iterable[Event]) -> list[Event]:
         """New events that match the filter, by time. They are marked as seen."""
-        new = {event.id: event for event in events if event.id not in self._seen and self._is_wanted(event)}
-        self._seen.update(event.id for event in new.values() if event.type in DURABLE)
-        return sorted(new.values(), key=lambda event: (event.time, event.id))
+        wanted = {identify_event(event): event for event in events if self._is_wanted(event)}
+        new = [(key, event) for key, event in wanted.items() if key not in self._seen.get(event.type, ())]
+        new.sort(key=lambda item: (item[1].time, item[0]))
+        for key, event in new:
+            if (seen := self._seen.get(event.type)) is not None:
+                seen[key] = None
+                if len(seen) > MAX_SEEN:
+                    del seen[next(iter(seen))]
+        return [event for _, event in new]
 
     def _is_wanted(self, event: Event) -> bool:
         return not self._container or self._container == name_subject(event)

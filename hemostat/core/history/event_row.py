@@ -5,6 +5,7 @@ from typing import Self
 
 import msgspec
 
+from hemostat.core.history.identity import make_event_key
 from hemostat.core.text import escape_controls
 from hemostat.events import Event, decode, digest, encode
 
@@ -15,8 +16,9 @@ MAX_COLUMN_CHARACTERS = 200
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
-    """`time` is the event's time and `kept` the time of storage, both epoch seconds. `body` is the event as
-    published. A column is empty if the event has no such field."""
+    """`id` is the event's, with a digest where another row has that id. `time` is the event's time and `kept`
+    the time of storage, both epoch seconds. `body` is the event as published. A column is empty if the event
+    has no such field."""
 
     id: str
     time: float
@@ -80,14 +82,14 @@ class EventPage(msgspec.Struct, frozen=True, kw_only=True):
     next: EventPosition | None = None
 
 
-def build_row(event: Event, stored_at: float) -> EventRow:
-    """The row for an event. Columns are found by field name, so that a new event type needs no change
-    here."""
+def build_row(event: Event, stored_at: float, id: str = "") -> EventRow:  # noqa: A002 - the column's name
+    """The row for an event, with its own id by default. Columns are found by field name, so that a new event
+    type needs no change here."""
     alert = getattr(event.data, "alert", None)
     container = getattr(event.data, "container", None) or getattr(alert, "container", None)
     kind = getattr(event.data, "kind", None) or getattr(alert, "kind", None)
     return EventRow(
-        id=fit_column(event.id),
+        id=id or make_event_key(event),
         time=event.time,
         kept=stored_at,
         type=event.type,

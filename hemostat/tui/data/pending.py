@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from hemostat.core.history.identity import identify_event
 from hemostat.core.history.sentences import format_event_line
 from hemostat.events import Event, Outcome, RemediationComplete
 from hemostat.tui.actions.build import OrderResult
@@ -43,7 +44,7 @@ class PendingOrders:
         messages: list[tuple[str, Tone]] = []
         for event in log:
             incident = event.incident or ""
-            if incident not in self._open or event.id in self._reported:
+            if incident not in self._open or (key := identify_event(event)) in self._reported:
                 continue
             if isinstance(event.data, RemediationComplete):
                 messages.append(
@@ -52,7 +53,7 @@ class PendingOrders:
                         _choose_tone(event.data.outcome),
                     )
                 )
-                self._reported.add(event.id)
+                self._reported.add(key)
                 self._open[incident].heard = True
                 if event.data.outcome not in UNFINISHED_OUTCOMES:
                     del self._open[incident]

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.evidence.snapshot import MetricPoint
+from hemostat.core.history.identity import select_new
 from hemostat.core.history.incident_log import IncidentLog, build_incident_logs, find_closer, find_subject
 from hemostat.core.history.status import (
     SystemStatus,
@@ -154,10 +155,11 @@ def _extend_log(
     lasts."""
     if not fresh:
         return state.log, state.unwell, state.closed
-    log = {event.id: event for event in state.log}
-    if all(event.id in log for event in fresh):
+    log = select_new({}, state.log)
+    new = select_new(log, fresh)
+    if not new:
         return state.log, state.unwell, state.closed
-    log |= {event.id: event for event in fresh}
+    log |= new
     ordered = tuple(sorted(log.values(), key=lambda event: (event.time, event.id))[-MAX_LOG_EVENTS:])
     unwell: IncidentsByPlace = {}
     closed: IncidentsByPlace = {}

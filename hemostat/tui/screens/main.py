@@ -57,7 +57,7 @@ class MainScreen(ActionScreen):
         self._sorted_at = self._touched_at = -math.inf
         self._entries: list[Row | ProjectHeading] = []
         self._drawn: dict[str, tuple[object, Text]] = {}
-        self._log_lines: dict[str, Text] = {}
+        self._log_lines: dict[str, tuple[Event, Text]] = {}
         """The log's lines by event id: past events do not change."""
         self._chosen_key: str | None = None
         """The key of the container under the cursor."""
@@ -186,9 +186,10 @@ class MainScreen(ActionScreen):
         self.query_one("#log", Lines).show(LazyLines(events, self._draw_log_line))
 
     def _draw_log_line(self, event: Event) -> Text:
-        return self._log_lines.get(event.id) or self._log_lines.setdefault(
-            event.id, words.draw_log_line(event)
-        )
+        line = self._log_lines.get(event.id)
+        if line is None or (line[0] is not event and line[0] != event):
+            line = self._log_lines[event.id] = event, words.draw_log_line(event)
+        return line[1]
 
     def _show_notice(self, text: Text) -> None:
         self.query_one("#notice", Static).display = bool(text)
