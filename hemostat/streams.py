@@ -4,10 +4,7 @@ Each user of Redis may write only the streams and channels of its role. The type
 event are the sender's choice, so readers accept only events that belong where they arrived.
 """
 
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from hemostat.events import Event
+from typing import Final, NamedTuple
 
 
 class Role(NamedTuple):
@@ -92,17 +89,3 @@ def find_mismatch(stream: str, event_type: str, source: str) -> str:
     if writer not in WRITERS[stream]:
         return f"{writer[:MAX_QUOTED_CHARACTERS]!r} does not write {stream}"
     return ""
-
-
-def decode_event(stream: str, raw: bytes) -> "Event":
-    """Read one event that arrived by this stream or channel.
-
-    Raises DecodeError as `decode` does, and for an event that does not belong there.
-    """
-    from hemostat.errors import DecodeError
-    from hemostat.events import decode
-
-    event = decode(raw)
-    if why := find_mismatch(stream, event.type, event.source):
-        raise DecodeError(why)
-    return event

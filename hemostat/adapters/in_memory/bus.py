@@ -13,9 +13,9 @@ from hemostat.core.evidence.snapshot import MAX_POINTS, POINTS_TTL_SECONDS, Metr
 from hemostat.core.ledger.alert_notes import build_notes
 from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.errors import DecodeError
-from hemostat.events import ContainerStats, Event, Order, encode, seal
+from hemostat.events import ContainerStats, Event, Order, decode, encode, seal
 from hemostat.ports import Clock, DueEntries, Entry
-from hemostat.streams import decode_event, find_mismatch
+from hemostat.streams import find_mismatch
 
 
 @dataclass
@@ -61,11 +61,14 @@ class InMemoryBus:
         with self._changed:
             event, error = None, ""
             try:
-                event = decode_event(stream, raw)
+                event = decode(raw)
+                error = find_mismatch(stream, event.type, event.source)
             except DecodeError as wrong:
                 error = str(wrong)
             name = f"{next(self._ids)}-0"
-            entry = Entry(stream=stream, id=name, raw=raw, event=event, error=error, notes=notes)
+            entry = Entry(
+                stream=stream, id=name, raw=raw, event=None if error else event, error=error, notes=notes
+            )
             self._streams[stream].append(entry)
             self._changed.notify_all()
 

@@ -10,7 +10,7 @@ import redis
 from hemostat.adapters.redis import last_values
 from hemostat.adapters.redis.client import PREFIX, Client, Command
 from hemostat.adapters.redis.deferred import Deferred, make_defer_command
-from hemostat.adapters.redis.entries import parse_entries
+from hemostat.adapters.redis.entries import decode_event, parse_entries
 from hemostat.adapters.redis.incident_notes import IncidentNoteWriter
 from hemostat.adapters.redis.lag import Lag
 from hemostat.adapters.redis.parts import Entries, find_start, read_pages
@@ -20,7 +20,6 @@ from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.errors import DecodeError
 from hemostat.events import Event, encode
 from hemostat.ports import DueEntries, Entry
-from hemostat.streams import decode_event
 
 MAX_STREAM_LENGTH: Final = 100_000
 MAX_DEAD_LETTERS: Final = 10_000

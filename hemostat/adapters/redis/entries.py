@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from hemostat.errors import DecodeError
+from hemostat.events import Event, decode
 from hemostat.ports import Entry
-from hemostat.streams import decode_event
+from hemostat.streams import find_mismatch
 
 
 def parse_entries(stream: str, rows: Sequence[Any]) -> list[Entry]:
@@ -22,6 +23,17 @@ def parse_entry(stream: str, name: str, fields: dict[bytes, bytes]) -> Entry:
         return Entry(stream=stream, id=name, raw=raw, event=decode_event(stream, raw), notes=notes)
     except DecodeError as error:
         return Entry(stream=stream, id=name, raw=raw, event=None, error=str(error), notes=notes)
+
+
+def decode_event(stream: str, raw: bytes) -> Event:
+    """The event that arrived by this stream or channel.
+
+    Raises DecodeError as `decode` does, and for an event that does not belong there.
+    """
+    event = decode(raw)
+    if why := find_mismatch(stream, event.type, event.source):
+        raise DecodeError(why)
+    return event
 
 
 def format_notes(notes: Sequence[str]) -> str:

@@ -8,9 +8,9 @@ from typing import Any, Final
 import redis
 
 from hemostat.adapters.redis.client import PREFIX, TIMEOUT_SECONDS
+from hemostat.adapters.redis.entries import decode_event
 from hemostat.errors import DecodeError
 from hemostat.events import Event
-from hemostat.streams import decode_event
 
 PING_AFTER_SECONDS: Final = 15.0
 """Seconds of silence after which a subscription pings Redis."""
