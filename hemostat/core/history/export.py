@@ -8,6 +8,7 @@ import msgspec
 
 from hemostat.core.evidence.render import build_sections, format_heading
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
+from hemostat.core.history.identity import identify_event
 from hemostat.core.history.next_steps import build_ladder, describe_next_step
 from hemostat.core.history.replay import encode_masked_event
 from hemostat.core.history.timeline import (
@@ -115,7 +116,7 @@ _HTML_ENTITIES: Final = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 def build_export(timeline: IncidentTimeline, snapshots: Sequence[EvidenceSnapshot]) -> IncidentExport:
     timeline = mask_timeline(timeline)
-    events = {step.event.id: step.event for step in timeline.steps}
+    events = {identify_event(step.event): step.event for step in timeline.steps}
     return IncidentExport(
         incident=timeline.incident,
         host=timeline.host,
@@ -135,9 +136,9 @@ def build_export(timeline: IncidentTimeline, snapshots: Sequence[EvidenceSnapsho
 
 def mask_timeline(timeline: IncidentTimeline) -> IncidentTimeline:
     """The timeline with text that looks like a secret masked, because exports are passed on to others."""
-    events = {step.event.id: decode(encode_masked_event(step.event)) for step in timeline.steps}
+    events = {identify_event(step.event): decode(encode_masked_event(step.event)) for step in timeline.steps}
     steps = (
-        msgspec.structs.replace(each, text=redact(each.text), event=events[each.event.id])
+        msgspec.structs.replace(each, text=redact(each.text), event=events[identify_event(each.event)])
         for each in timeline.steps
     )
     return msgspec.structs.replace(timeline, steps=tuple(steps))

@@ -4,13 +4,14 @@ Screens, `explain` and exports all show this timeline. The action and its verifi
 own. They are derived from the durations in the outcome.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
+from hemostat.core.history.identity import select_new
 from hemostat.core.history.incident_log import (
     PENDING_STATUSES,
     SETTLED_STATUSES,
@@ -111,13 +112,16 @@ def build_timeline(incident_log: IncidentLog) -> IncidentTimeline:
     """The timeline of an incident. An event that was delivered twice, as deferred events are, appears
     once."""
     steps: list[TimelineStep] = []
-    before, statuses = incident_log.since, _compute_statuses(incident_log)
-    for stage, time, text, event in sorted(_list_entries(incident_log), key=lambda entry: entry[1]):
+    events = select_new({}, incident_log.steps)
+    before, statuses = incident_log.since, _compute_statuses(events)
+    entries = _list_entries(events, incident_log.since)
+    for stage, time, text, key in sorted(entries, key=lambda entry: entry[1]):
+        event = events[key]
         if steps and steps[-1].stage in _STAGE_STATUSES and isinstance(event.data, HealthAlert):
             # The verification is still checking whether the incident has ended.
             status = steps[-1].status
         else:
-            status = _STAGE_STATUSES.get(stage) or statuses[event.id]
+            status = _STAGE_STATUSES.get(stage) or statuses[key]
         after = max(0.0, time - before)
         steps.append(TimelineStep(stage=stage, time=time, after=after, text=text, status=status, event=event))
         before = time
@@ -234,27 +238,29 @@ def _find_settled_end(steps: Sequence[TimelineStep]) -> float:
     return end
 
 
-def _compute_statuses(incident_log: IncidentLog) -> dict[str, str]:
-    """The incident's status after each of its events, by event id."""
+def _compute_statuses(events: Mapping[str, Event]) -> dict[str, str]:
+    """The incident's status after each of its events, by the events' keys."""
     status, statuses = "", dict[str, str]()
-    for event in sorted({each.id: each for each in incident_log.steps}.values(), key=lambda each: each.time):
-        status = statuses[event.id] = compute_status_after(event, status)
+    for key, event in sorted(events.items(), key=lambda item: item[1].time):
+        status = statuses[key] = compute_status_after(event, status)
     return statuses
 
 
 _STAGE_STATUSES: Final = {TimelineStage.ACTION: "acting", TimelineStage.VERIFICATION: "verifying"}
 
 
-def _list_entries(incident_log: IncidentLog) -> Iterator[tuple[TimelineStage, float, str, Event]]:
-    events = {each.id: each for each in incident_log.steps}
-    last_request_at = incident_log.since
-    for event in events.values():
+def _list_entries(
+    events: Mapping[str, Event], since: float
+) -> Iterator[tuple[TimelineStage, float, str, str]]:
+    """The steps' stages, times and texts, with the keys of their events."""
+    last_request_at = since
+    for key, event in events.items():
         last_request_at = event.time if isinstance(event.data, RemediationNeeded) else last_request_at
         # Another alert and its request may lie between a request and the outcome of its action.
         request = events.get(event.cause or "")
         requested_at = last_request_at if request is None else request.time
         for stage, time, text in _describe_event(event, requested_at):
-            yield stage, time, text, event
+            yield stage, time, text, key
 
 
 def _describe_event(event: Event, requested_at: float) -> Iterator[tuple[TimelineStage, float, str]]:

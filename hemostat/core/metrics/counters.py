@@ -34,8 +34,8 @@ from hemostat.events import (
 )
 
 MAX_REMEMBERED_IDS: Final = 2000
-"""Ids of counted events to remember. An event that a responder defers returns to the stream with the same
-id."""
+"""Counted events to remember, by stream and id. An event that a responder defers returns to the stream with
+the same id."""
 MAX_OPEN_INCIDENTS: Final = 2000
 MAX_LABEL_VALUES: Final = {
     "host": 100, "advisor": 20, "model": 20, "cause": 50, "channel": 50, "outcome": 10, "reason": 20,
@@ -140,7 +140,7 @@ class Counters:
     def take(self, stream: str, position: str, event: Event | None) -> None:
         """Counts one entry of a stream. Entries that are not events are skipped."""
         self.positions[stream] = position
-        if event is None or self._mark_counted(event.id):
+        if event is None or self._mark_counted(f"{stream} {event.id}"):
             return
         match event.data:
             case HealthAlert():
