@@ -161,7 +161,7 @@ def test_expired_requests_are_removed_early_where_there_are_many(redis_client: C
 def test_ambiguous_approval_id_is_refused(control_store: ControlStore) -> None:
     """A responder's user may write a request with the id of another."""
     control_store.request_approval(ASKED)
-    forged = msgspec.structs.replace(ASKED, key="i2:1:0", container="db")
+    forged = msgspec.structs.replace(ASKED, key="i2:1:0", container="db", asked=NOW + 0.5)
     control_store.request_approval(forged)
     with pytest.raises(UsageError, match="2 requests for approval match 'a1'"):
         answer(control_store)
