@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.labels.container_ref import SYSTEMD_UNIT_LABEL
+from hemostat.core.detection.restart_owner import find_orchestrator
 from hemostat.core.labels.definitions import CLEANUP, KEEP
 from hemostat.core.labels.mistakes import explain_protection
 from hemostat.core.model import PrunableItem, PrunableKind
@@ -79,10 +79,11 @@ def _is_deletion_allowed(item: PrunableItem, settings: Cleanup, now: float) -> b
 
 
 def _must_keep(item: PrunableItem, protect: Sequence[str]) -> bool:
-    """A unit of systemd may start its stopped container again."""
+    """An orchestrator may start its stopped container again, and removes those that it no longer needs."""
     thing = Container(id=item.id, name=item.name, labels=item.labels)
-    is_kept = bool(KEEP.read_from(thing.labels)) or SYSTEMD_UNIT_LABEL in thing.labels
-    return is_kept or is_protected(thing, protect)
+    if KEEP.read_from(thing.labels) or find_orchestrator(thing) is not None:
+        return True
+    return is_protected(thing, protect)
 
 
 def is_protected(thing: Container, protect: Sequence[str]) -> bool:

@@ -39,8 +39,62 @@ def test_orchestrator_is_known_by_labels_in_events(label, name):
     assert owner.name == name
 
 
-@pytest.mark.parametrize("label", ["com.docker.compose.project", "hemostat.job", "io.kubernetesque"])
-def test_compose_is_not_a_restart_owner(label):
+POD = {
+    "io.kubernetes.pod.name": "web-0",
+    "io.kubernetes.pod.namespace": "shop",
+    "io.kubernetes.pod.uid": "6f1c",
+}
+TASK = {
+    "com.amazonaws.ecs.cluster": "shop",
+    "com.amazonaws.ecs.task-arn": "arn:aws:ecs:eu-west-1:1:task/shop/6f1c",
+    "com.amazonaws.ecs.task-definition-family": "web",
+    "com.amazonaws.ecs.task-definition-version": "3",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "owner"),
+    [
+        (
+            "k8s_web_web-0_shop_6f1c_0",
+            {
+                **POD,
+                "io.kubernetes.container.name": "web",
+                "io.kubernetes.docker.type": "container",
+                "annotation.io.kubernetes.container.hash": "d1",
+            },
+            "Kubernetes",
+        ),
+        ("k8s_POD_web-0_shop_6f1c_0", {**POD, "io.kubernetes.docker.type": "podsandbox"}, "Kubernetes"),
+        ("web-6f1c", {"com.hashicorp.nomad.alloc_id": "6f1c"}, "Nomad"),
+        ("nomad_init_6f1c", {"com.hashicorp.nomad.alloc_id": "6f1c"}, "Nomad"),
+        ("ecs-web-3-web-a2", {**TASK, "com.amazonaws.ecs.container-name": "web"}, "ECS"),
+        (
+            "ecs-web-3-internalecspause-a2",
+            {**TASK, "com.amazonaws.ecs.container-name": "~internal~ecs~pause"},
+            "ECS",
+        ),
+    ],
+)
+def test_containers_and_sandboxes_of_orchestrators_are_theirs(name, labels, owner):
+    found = find_orchestrator(build_reference(name, name, "web", labels))
+    assert found is not None
+    assert found.name == owner
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "com.docker.compose.project",
+        "hemostat.job",
+        "io.kubernetesque",
+        "com.dokku.app-name",
+        "coolify.managed",
+        "io.portainer.agent",
+        "io.x-k8s.kind.cluster",
+    ],
+)
+def test_programs_that_restart_nothing_are_no_restart_owners(label):
     assert find_orchestrator(build_reference("c", "c", "", {label: "x"})) is None
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hemostat.core.detection.restart_owner import ORCHESTRATORS
 from hemostat.core.labels.definitions import CLEANUP
 from hemostat.core.labels.values import SYSTEM_DIRECTORIES
 from hemostat.core.model import PrunableItem, PrunableKind
@@ -103,7 +104,7 @@ def test_images_and_build_cache_are_removed_unless_protected():
     [
         ("hemostat.protect", "true"),
         ("hemostat.keep", "yes"),
-        ("PODMAN_SYSTEMD_UNIT", "web.service"),
+        *((owner.marker_labels[0], "web") for owner in ORCHESTRATORS),
         ("hemostat.enable", "false"),
         ("autoheal", "false"),
     ],

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from hemostat.core.detection.restart_owner import ORCHESTRATORS
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop
 from hemostat.core.model import ContainerInfo
@@ -61,14 +62,13 @@ def labelled(**labels: str):
     return alert(since=NOW - 1, container=Container(id="c1", name="web", labels=names))
 
 
-SWARM = {"com.docker.swarm.task.name": "web.1.x"}
-
-
 @pytest.mark.parametrize("action", [Action.RESTART, Action.START])
-def test_orchestrated_container_needs_permission_to_start(action):
-    task = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=SWARM))
+@pytest.mark.parametrize("owner", ORCHESTRATORS, ids=lambda owner: owner.name)
+def test_orchestrated_container_needs_permission_to_start(action, owner):
+    labels = {owner.marker_labels[0]: "web.1.x"}
+    task = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=labels))
     refused = ask(alert=task, action=action)
-    assert refused == Refuse(Reason.NOT_ALLOWED, "managed by Swarm")
+    assert refused == Refuse(Reason.NOT_ALLOWED, f"managed by {owner.name}")
     assert isinstance(ask(alert=task, action=action, limits=ResponderSettings(orchestrated=True)), Act)
 
 
