@@ -85,9 +85,9 @@ def _name_file(tls: Tls, name: str) -> str:
 
 
 def _make_error(tls: Tls, name: str, path: str, why: str) -> EngineUnreachableError:
-    shown = f": {show_path(path)}" if path else ""
+    named_path = f": {show_path(path)}" if path else ""
     return EngineUnreachableError(
-        f"{_name_file(tls, name)}{shown} {why}",
+        f"{_name_file(tls, name)}{named_path} {why}",
         hint="use PEM files, with a key without a password",
         transient=False,
     )

@@ -60,9 +60,9 @@ class ApprovalRequests:
             plan = redact(self._executor.plan(case.request, case.found).detail)
         except NotApplicableError as error:
             return self._tell(case, make_decision_end(Refuse(Reason.UNSUPPORTED, error.message)))
-        asked = _build_approval(case, plan, host=self._host, now=now, until=until)
-        approval = self._control_store.request_approval(asked)
-        if approval.request != asked.request:
+        request = _build_approval(case, plan, host=self._host, now=now, until=until)
+        approval = self._control_store.request_approval(request)
+        if approval.request != request.request:
             return []
         how = f"{approval.plan}? hemostat approve {shlex.quote(approval.id)}"
         ended = ActionEnd(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
@@ -84,11 +84,11 @@ class ApprovalRequests:
         key = repetition.build_attempt_key(case.request, case.incident)
         with suppress(HemoStatError):
             book = self._ledger.read(self._host, case.request.alert.container.name, case.incident, key)
-            if was_asked(case, book):
+            if has_approval_request(case, book):
                 self.withdraw(case, Refuse(Reason.GIVEN_UP, error))
 
 
-def was_asked(case: RequestCase, book: LedgerSnapshot) -> bool:
+def has_approval_request(case: RequestCase, book: LedgerSnapshot) -> bool:
     """Return whether people were asked for an approval of this request."""
     return book.approval is not None and book.approval.request == case.event.id
 

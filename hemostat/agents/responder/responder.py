@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.action_executor import ActionExecutor
-from hemostat.agents.responder.approval_requests import ApprovalRequests, was_asked
+from hemostat.agents.responder.approval_requests import ApprovalRequests, has_approval_request
 from hemostat.agents.responder.attempts import Execution, inspect_if_present
 from hemostat.agents.responder.brief_inspector import BriefInspector
 from hemostat.agents.responder.decider import Decider
@@ -245,16 +245,16 @@ class Responder:
     def _answer_refusal(
         self, case: RequestCase, decision: Refuse, book: LedgerSnapshot
     ) -> list[Event] | Defer:
-        asked = was_asked(case, book)
-        if asked:
+        is_approval_requested = has_approval_request(case, book)
+        if is_approval_requested:
             self._approval_requests.withdraw(case, decision)
         if decision.reason is Reason.ALREADY_TRIED:
             # A question to people gets an outcome, and so does a request that followed the earlier outcome.
-            silent = not asked and repetition.is_covered_by_failure(
+            silent = not is_approval_requested and repetition.is_covered_by_failure(
                 case.request, case.incident, book, case.event.time
             )
             return [] if silent else self._tell(case, make_decision_end(decision))
-        is_announced = Reason.NOT_VIABLE in case.reported and not asked
+        is_announced = Reason.NOT_VIABLE in case.reported and not is_approval_requested
         if decision.reason is Reason.EXPIRED and is_announced:
             return []
         if decision.reason is Reason.NOT_VIABLE and not is_announced:

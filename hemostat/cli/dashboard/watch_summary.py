@@ -65,8 +65,8 @@ def list_summary(bus: Bus, orders: OperatorCommands, chosen: WatchFilter, now: f
 def _describe_incident(incident: IncidentStatus, command: str, *, several: bool) -> str:
     """`command` settles an incident that is left to people, else empty."""
     name = f"{incident.host}/{incident.container}" if several else incident.container
-    taken = f", acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else ""
+    note = f", acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else ""
     parts = [incident.problem] if incident.last == incident.problem else [incident.problem, incident.last]
     parts += [f"settle it with: {command}"] if command else []
     text = "; ".join(parts)
-    return f"open incident: {name}, {incident.status}{taken}, for {show_duration(incident.age)}: {text}"
+    return f"open incident: {name}, {incident.status}{note}, for {show_duration(incident.age)}: {text}"

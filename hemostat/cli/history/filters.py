@@ -38,8 +38,8 @@ def add_filters(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def build_query(since: float | None, **asked: Any) -> EventQuery:
-    return msgspec.structs.replace(EventQuery(since=since), **asked)
+def build_query(since: float | None, **filters: Any) -> EventQuery:
+    return msgspec.structs.replace(EventQuery(since=since), **filters)
 
 
 def resolve_span(since: float | None, until: float | None, default: float) -> tuple[float, float]:

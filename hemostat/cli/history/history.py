@@ -87,7 +87,7 @@ def history(
     lines: int,
     before: EventPosition | None,
     as_csv: bool,
-    **asked: Any,
+    **filters: Any,
 ) -> None:
     """Query stored events. Prints the newest events, oldest first.
 
@@ -99,7 +99,7 @@ def history(
     if as_csv and options.json:
         raise UsageError("--csv and --json cannot be combined")
     with app.open_event_store(options.load_settings()) as records:
-        query = build_query(type=type_, **asked)
+        query = build_query(type=type_, **filters)
         page = records.find_page(query, limit=lines, before=before)
         if page.next is not None:
             _tell_next(lines, page.next, is_first=before is None)

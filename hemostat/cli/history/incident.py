@@ -58,13 +58,13 @@ def incident() -> None:
 )
 @click.pass_obj
 @prints_json(JsonShape("cli.history.incident:ListedIncident", "array"))
-def list_(options: Globals, /, lines: int, **asked: Any) -> None:
+def list_(options: Globals, /, lines: int, **filters: Any) -> None:
     """List the newest incidents, oldest first."""
     from hemostat import app
     from hemostat.core.history.incident_log import build_incident_logs
 
     with app.open_event_store(options.load_settings()) as records:
-        query = build_query(**asked)
+        query = build_query(**filters)
         incident_logs = build_incident_logs(
             decode_events(records.find_incident_rows(_limit_query(records, query, lines)))
         )

@@ -82,8 +82,8 @@ def _make_incident_rows(status: SystemStatus) -> list[Row]:
 
 
 def _describe_last(incident: IncidentStatus) -> str:
-    taken = f", acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else ""
-    return f"{incident.last}{taken}"
+    acknowledgement = f", acknowledged by {incident.acknowledged_by}" if incident.acknowledged_by else ""
+    return f"{incident.last}{acknowledgement}"
 
 
 def _make_role_rows(status: SystemStatus) -> list[Row]:

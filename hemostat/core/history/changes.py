@@ -147,8 +147,8 @@ def _describe_event(event: Event) -> Change:
         case Decided(container=name):
             subject = name
         case _:
-            found = find_subject(event)
-            subject = found[0].name if found and not found[0].is_host else ""
+            container_kind = find_subject(event)
+            subject = container_kind[0].name if container_kind and not container_kind[0].is_host else ""
     asks = isinstance(event.data, RemediationComplete) and event.data.outcome is Outcome.AWAITING_APPROVAL
     return Change(
         time=event.time,

@@ -38,19 +38,19 @@ def find_before(
     """
     tail, first, end, count = depth + SEARCH_LINES, b"", stamp, 0
     while True:
-        found: RawPage | None = None
+        page: RawPage | None = None
         blocks: deque[list[bytes]] = deque(maxlen=2)
         head, passed_count = b"", 0
         with access.open_lines(tail=tail) as lines:
             rest: list[bytes] = []
             for block, after in _add_next(_split_blocks(_stop_at(lines, end, rest)), rest):
                 head = head or block[0][:STAMP_LENGTH]
-                if found is not None and len(found.lines) <= 2 * SEARCH_BLOCK_LINES:
-                    found.lines += block
-                    found.after = after
+                if page is not None and len(page.lines) <= 2 * SEARCH_BLOCK_LINES:
+                    page.lines += block
+                    page.after = after
                 before = [line for each in blocks for line in each]
                 if has_match(block, term, before, after):
-                    found = RawPage(
+                    page = RawPage(
                         [*before[CONTEXT_LINES:], *block],
                         before[:CONTEXT_LINES],
                         after,
@@ -60,8 +60,8 @@ def find_before(
                 passed_count += len(block)
                 count += len(block)
                 progress(count, block[-1][:STAMP_LENGTH].decode("ascii", "replace"))
-        if found is not None:
-            return found
+        if page is not None:
+            return page
         if head == first or not head or head.decode("ascii", "replace") < floor:
             return None
         tail, first, end = 2 * tail, head, head.decode("ascii", "replace")
