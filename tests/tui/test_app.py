@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.text import Text
+from textual.containers import VerticalScroll
 from textual.filter import NoColor
 
 from hemostat import tui
@@ -19,6 +20,8 @@ from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.events import Container, Event
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext
+from hemostat.tui.data.state import FeedUpdate, apply_update
+from hemostat.tui.screens.roles import RolesScreen
 from tests.support.clock import FakeClock
 from tests.support.dashboard import DB, filled, play, says, screen, until
 from tests.support.samples import NOW, alert, complete, event, heartbeat, stats
@@ -689,3 +692,61 @@ def test_message_leaves_status_and_keys_readable(size):
         assert screen(app)[-2:] == lines
 
     play(script, size=size)
+
+
+def test_title_says_loading_until_the_bus_has_answered():
+    answered = threading.Event()
+
+    class SlowBus(InMemoryBus):
+        def read_recent(self, name, count):
+            answered.wait(10)
+            return super().read_recent(name, count)
+
+    clock = FakeClock(NOW + 5)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "loading"))
+        assert not says(app, "no open incident")
+        answered.set()
+        await until(pilot, lambda: says(app, "1 open incident") and not says(app, "loading"))
+
+    play(script, filled(clock, SlowBus), clock=clock)
+
+
+def test_help_scrolls_by_pages_and_by_each_of_several_quick_keys():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "✓ responder"))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: says(app, "PgDn PgUp scroll"))
+        box = app.screen.query_one(VerticalScroll)
+        for _ in range(5):
+            app.screen.action_scroll(1)
+        assert box.scroll_y == 5
+        await pilot.press("pagedown")
+        await until(pilot, lambda: box.scroll_y > 5)
+        await pilot.press("end")
+        await until(pilot, lambda: box.scroll_y == box.max_scroll_y)
+        await pilot.press("home")
+        await until(pilot, lambda: box.scroll_y == 0)
+
+    play(script)
+
+
+def test_table_is_current_in_the_first_frame_after_another_screen():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "✓ responder"))
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, RolesScreen))
+        main = app.screen_stack[-2]
+        seen = []
+        draw = main.draw
+        main.draw = lambda: (seen.append(app.model.state), draw())
+        later = apply_update(
+            app.model.state, FeedUpdate((event(alert(container=DB), 6.0, incident="i9"),)), NOW + 6
+        )
+        app.model.state = later
+        app.pop_screen()
+        await until(pilot, lambda: seen)
+        assert seen[0] is later
+
+    play(script)

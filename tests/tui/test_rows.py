@@ -10,8 +10,8 @@ from hemostat.tui.data.state import TRAIL_SECONDS, DashboardState, FeedUpdate, a
 from hemostat.tui.render.text import BAD, BUSY, FAINT
 from hemostat.tui.table import sorting
 from hemostat.tui.table.columns import COLUMNS, draw_line, find_idle, find_pointless, format_uptime, lay_out
-from hemostat.tui.table.rows import FAULTY, ILL, RowTable, filter_rows, find_unrecalled, update_table
-from tests.support.samples import NOW, alert, complete, decided, event, stats
+from hemostat.tui.table.rows import CALM, FAULTY, ILL, RowTable, filter_rows, find_unrecalled, update_table
+from tests.support.samples import NOW, alert, complete, decided, event, order, stats
 from tests.tui.standing import CLEAR, host, standing
 
 SICK = Condition(status="running", health="unhealthy")
@@ -373,3 +373,10 @@ def test_closed_incident_is_not_named_after_its_failure_has_ended():
 
 def test_memory_without_limits_leaves_the_room_of_its_bar_to_the_incident():
     assert place(100, *REFUSED)["memory"] < place(100, *REFUSED, event(stats(memory_limit=1 << 30)))["memory"]
+
+
+def test_order_that_is_under_way_is_no_failure():
+    (row,) = rows(shown(event(stats(), 0.0), event(order(), 1.0)))
+    assert not row.fault
+    assert row.rank == CALM
+    assert row.incident

@@ -17,7 +17,7 @@ from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row, Table, show_table
 from hemostat.cli.output.terminal import write_json
 from hemostat.core.labels.container_ref import mask_labels
-from hemostat.core.labels.definitions import LABELS, Label, is_enabled
+from hemostat.core.labels.definitions import LABELS, PROTECT, Label, is_enabled
 from hemostat.core.labels.mistakes import Mistake, explain_protection, find_mistakes, is_meant_for_hemostat
 from hemostat.core.labels.values import OFF_THRESHOLD
 from hemostat.core.text import escape_controls
@@ -43,7 +43,8 @@ class LabelReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerReading(msgspec.Struct, frozen=True, kw_only=True):
-    """The labels of one container. `protected` is why actions need an approval, else empty."""
+    """The labels of one container. `protected` is why no action runs without a person, else
+    empty."""
 
     container: str
     watched: bool
@@ -169,6 +170,8 @@ def _show_readings(readings: Sequence[ContainerReading]) -> None:
 def _describe_consequence(reading: ContainerReading) -> str:
     if not reading.watched:
         return "not watched"
+    if reading.protected == f"label {PROTECT.name}":
+        return f"no action is run on it: {reading.protected}"
     return f"actions need an approval: {reading.protected}" if reading.protected else ""
 
 

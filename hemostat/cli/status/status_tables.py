@@ -18,6 +18,7 @@ from hemostat.core.remediation.limit_status import HostLimitStatus, describe_pau
 from hemostat.core.remediation.restart_budget import RestartBudget
 from hemostat.core.units import show_duration, show_size
 from hemostat.core.wording import ACTION_WORDS, describe_kind
+from hemostat.events import Kind
 
 AT_REST_CELLS: Final = ("closed", "-", "-")
 """Breaker, budget and holds of a row without information."""
@@ -28,7 +29,7 @@ def format_headline(status: SystemStatus, waiting_count: int = 0) -> str:
     if not status.running:
         return "HemoStat is not running: start it with: hemostat all"
     parts = [
-        _format_count(len(status.incidents), "open incident"),
+        _format_count(sum(each.kind != Kind.ORDERED for each in status.incidents), "open incident"),
         _format_count(len(status.containers), "container"),
         _format_count(len(status.roles), "role") + " running",
     ]

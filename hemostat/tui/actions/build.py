@@ -213,7 +213,7 @@ class OrderBuilder:
 
         is_unfinished = incident_log.status in UNFINISHED_STATUSES
         order = PlannedOrder(
-            plan=f"close {_name_incident(incident_log)}; another failure raises a new alert",
+            plan=f"close {_name_incident(incident_log)}; another failure opens it again",
             ask=lambda: "HemoStat still works on it: this will be refused" if is_unfinished else "",
             do=do,
         )

@@ -102,7 +102,7 @@ class Feed:
             if due is None:
                 self._read_recent()
                 # Also if empty: the delivery reports that the bus is reachable (again).
-                self._deliver_update(is_restart=is_restart)
+                self._deliver_update(is_restart=is_restart, is_history=True)
                 due = self._clock.now()
             if event is not None:
                 self._add(event)
@@ -146,10 +146,13 @@ class Feed:
                 self._live_since = self._clock.now()
             self._live[event.type, get_replacement_key(event)] = event
 
-    def _deliver_update(self, *, is_restart: bool = False) -> None:
+    def _deliver_update(self, *, is_restart: bool = False, is_history: bool = False) -> None:
         self._deliver(
             FeedUpdate(
-                (*self._durable, *self._live.values()), safety=self._read_limit_status(), anew=is_restart
+                (*self._durable, *self._live.values()),
+                safety=self._read_limit_status(),
+                anew=is_restart,
+                is_history=is_history,
             )
         )
         self._durable.clear()

@@ -23,7 +23,7 @@ from hemostat.core.ledger.controls import Approval
 from hemostat.core.model import REMOVED_STATUS
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.units import show_duration
-from hemostat.events import ContainerStats, Event, Heartbeat
+from hemostat.events import ContainerStats, Event, Heartbeat, Kind
 from hemostat.streams import ROLES_BY_NAME
 
 MAX_LOG_EVENTS: Final = 500
@@ -49,13 +49,15 @@ class FeedUpdate(msgspec.Struct, frozen=True):
     """Everything new since the last update.
 
     `lost` is why the bus is unreachable, else empty. `safety` is by host, None if it was not requested again.
-    `anew`: this replaces everything known before. `past` is the history of some containers, by key.
+    `anew`: this replaces everything known before. `is_history`: it has all that the bus had at the start.
+    `past` is the history of some containers, by key.
     """
 
     events: tuple[Event, ...] = ()
     lost: str = ""
     safety: Mapping[str, HostLimitStatus] | None = None
     anew: bool = False
+    is_history: bool = False
     past: Mapping[str, Sequence[MetricPoint]] = {}
 
 
@@ -82,10 +84,12 @@ class DashboardState(msgspec.Struct, frozen=True, kw_only=True):
     `heard` is the time of the newest event, or when the dashboard opened (epoch seconds). `unwell` are the
     open incidents, by host and container name. `safety` is by host, if known. `behind` is since when (epoch
     seconds) every heartbeat has reported a lag, by the role's source. `closed` are the incidents that a
-    person has closed while their failure lasts.
+    person has closed while their failure lasts. `is_loaded`: what the bus had when the dashboard
+    opened has arrived.
     """
 
     heard: float
+    is_loaded: bool = False
     lost: str = ""
     stats: dict[str, Event] = {}
     trails: dict[str, MetricTrail] = {}
@@ -132,6 +136,7 @@ def apply_update(state: DashboardState, update: FeedUpdate, now: float) -> Dashb
     roles = _select_current([*state.roles.values(), *beats]) if beats else state.roles
     return DashboardState(
         heard=newest,
+        is_loaded=state.is_loaded or update.is_history,
         lost=update.lost,
         stats=stats,
         trails=trails,
@@ -257,6 +262,11 @@ def describe_mode(state: DashboardState) -> str:
     """The responders' modes. Empty without a report."""
     modes = (event.data.mode for event in state.roles.values() if isinstance(event.data, Heartbeat))
     return ", ".join(sorted({each for each in modes if each}))
+
+
+def list_failures(state: DashboardState) -> list[IncidentLog]:
+    """The open incidents without the orders of people that are under way."""
+    return [each for each in list_open_incidents(state) if each.kind is not Kind.ORDERED]
 
 
 def list_open_incidents(state: DashboardState) -> list[IncidentLog]:

@@ -43,6 +43,10 @@ def _name_subject(event: Event) -> str:
     return subject[0].name if subject else event.host
 
 
+def draw_loading_title() -> Text:
+    return Text.assemble((" HemoStat ", "bold reverse"), "  loading")
+
+
 def draw_title(
     containers: int, incidents: int, hidden: Sequence[str], stale: str, *, order: str = "", width: int = 0
 ) -> Text:

@@ -170,7 +170,7 @@ class ConfirmDialog(ModalScreen[None]):
         field.focus()
 
     def action_scroll(self, lines: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_yes(self) -> None:
         if self.is_current:

@@ -285,7 +285,7 @@ class ContainerScreen(ActionScreen):
             self.redraw()
             return
         lines = self.query_one("#log" if self._pane == PANES[0] else "#pane", Lines)
-        lines.scroll_to(y=lines.scroll_offset.y + by, animate=False)
+        lines.scroll_to(y=lines.scroll_offset.y + by, animate=False, immediate=True)
 
     def action_open(self) -> None:
         if self._pane == PANES[3] and self._timelines:

@@ -250,7 +250,7 @@ class IncidentScreen(ActionScreen):
     def action_scroll(self, by: int) -> None:
         for name in ("why", "evidence"):
             lines = self.query_one(f"#{name}", Lines)
-            lines.scroll_to(y=lines.scroll_offset.y + by, animate=False)
+            lines.scroll_to(y=lines.scroll_offset.y + by, animate=False, immediate=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "export" and self.model.exports is Exports.NONE:

@@ -56,9 +56,10 @@ class LiveScreen(Screen[None]):
     def action_scroll_lines(self, name: str, pages: int) -> None:
         """Scroll the lines of this id by pages, as the mouse wheel does by lines."""
         lines = self.query_one(f"#{name}", Lines)
-        lines.scroll_relative(y=pages * max(1, lines.size.height - 1), animate=False)
+        lines.scroll_relative(y=pages * max(1, lines.size.height - 1), animate=False, immediate=True)
 
     def on_screen_resume(self) -> None:
+        self.redraw()  # Before the first frame, which would show what was true when the screen was left.
         self.call_after_refresh(self._draw_first)
 
     def on_resize(self) -> None:

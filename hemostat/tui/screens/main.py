@@ -28,7 +28,7 @@ from hemostat.tui.data.state import (
     drop_brief_lags,
     find_latest_incident,
     format_silence,
-    list_open_incidents,
+    list_failures,
     select_events,
 )
 from hemostat.tui.render import limits
@@ -107,6 +107,9 @@ class MainScreen(ActionScreen):
 
     def draw(self) -> None:
         state, now = self.model.state, self.model.clock.now()
+        if not (state.is_loaded or state.lost):
+            self.update_static("title", words.draw_loading_title())
+            return
         self._table = self._sort_table(rows.update_table(self._table, state), now)
         self._marked_keys &= self._table.rows.keys()
         everything = list(self._table.rows.values())
@@ -116,7 +119,7 @@ class MainScreen(ActionScreen):
         is_live = self.model.replay is None
         stale, silent = (format_silence(state, now), describe_silence(state, now)) if is_live else ("", "")
         draw_roles = words.draw_status if is_live else words.draw_recorded_status
-        incidents, view = len(list_open_incidents(state)), self.model.view
+        incidents, view = len(list_failures(state)), self.model.view
         order = sorting.describe_order(view.sort, reverse=view.reverse)
         self.update_static(
             "title",

@@ -3,7 +3,7 @@
 A row is made again only if something that it shows has changed, so rows can be compared by identity.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -14,7 +14,7 @@ from hemostat.core.history.progress import find_progress
 from hemostat.core.history.status import format_state
 from hemostat.core.ledger.controls import Pause
 from hemostat.core.remediation.limit_status import ContainerLimitStatus
-from hemostat.events import Container, ContainerStats, Event
+from hemostat.events import Container, ContainerStats, Event, Kind
 from hemostat.tui.data.state import DashboardState, MetricTrail
 from hemostat.tui.render.limits import find_own_pause
 
@@ -138,6 +138,7 @@ def _make_row(key: str, event: Event, stats: ContainerStats, state: DashboardSta
     safety, silenced = _find_limits(place, state)
     label = format_state(condition)
     ended_badly = condition.status == "exited" and condition.exit_code not in ORDERLY_EXITS
+    failures = [each for each in unwell if each.kind is not Kind.ORDERED]
     fault = label in {"unhealthy", "restarting", "dead"} or (bool(closed) and condition.status != "running")
     return Row(
         key=key,
@@ -162,21 +163,21 @@ def _make_row(key: str, event: Event, stats: ContainerStats, state: DashboardSta
             ]
         )
         or "; ".join(map(describe_closed, closed)),
-        fault=bool(unwell) or fault,
+        fault=bool(failures) or fault,
         trail=state.trails[key],
         safety=safety,
         silenced=silenced,
-        rank=_compute_rank(unwell, fault=fault),
+        rank=_compute_rank(failures, fault=fault),
         image=container.image,
         ports=stats.ports,
         started_at=condition.started_at if condition.status == "running" else 0.0,
-        acknowledged=bool(unwell) and all(each.acknowledgement for each in unwell),
+        acknowledged=bool(failures) and all(each.acknowledgement for each in failures),
         ended_badly=ended_badly,
         is_closed=bool(closed) and not unwell,
     )
 
 
-def _compute_rank(unwell: tuple[IncidentLog, ...], *, fault: bool) -> int:
+def _compute_rank(unwell: Sequence[IncidentLog], *, fault: bool) -> int:
     if not unwell:
         return FAULTY if fault else CALM
     unread = [incident_log for incident_log in unwell if incident_log.acknowledgement is None]

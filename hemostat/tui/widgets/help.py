@@ -13,6 +13,8 @@ from textual.widgets import Static
 
 ROOMY_WIDTH: Final = 64
 """Columns from which the names fit."""
+MAX_LINES: Final = 1 << 20
+"""More lines than can exist."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -28,6 +30,10 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,q,question_mark,enter", "dismiss", "Close"),
         Binding("down,j", "scroll(1)", "Down", show=False),
         Binding("up,k", "scroll(-1)", "Up", show=False),
+        Binding("pagedown,space", "scroll_page(1)", "Page down", show=False),
+        Binding("pageup", "scroll_page(-1)", "Page up", show=False),
+        Binding("home,g", f"scroll(-{MAX_LINES})", "First", show=False),
+        Binding("end,G", f"scroll({MAX_LINES})", "Last", show=False),
     ]
 
     def __init__(self, bindings: Iterable[ActiveBinding]) -> None:
@@ -42,11 +48,15 @@ class HelpScreen(ModalScreen[None]):
         with_names = self.app.size.width >= ROOMY_WIDTH
         with VerticalScroll(can_focus=False) as box:
             box.border_title = "keys, with their names in the configuration" if with_names else "keys"
-            box.border_subtitle = "↓ ↑ scroll, esc closes"
+            box.border_subtitle = "↓ ↑ PgDn PgUp scroll, esc closes"
             yield Static(make_table(keys, with_names=with_names))
 
     def action_scroll(self, lines: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+        # At once: the next of several quick keys starts from here.
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False, immediate=True)
+
+    def action_scroll_page(self, pages: int) -> None:
+        self.action_scroll(pages * max(1, self.query_one(VerticalScroll).size.height - 1))
 
 
 def get_first_key(display: str) -> str:
