@@ -719,11 +719,11 @@ def test_help_scrolls_by_pages_and_by_each_of_several_quick_keys():
         await pilot.press("question_mark")
         await until(pilot, lambda: says(app, "PgDn PgUp scroll"))
         box = app.screen.query_one(VerticalScroll)
-        for _ in range(5):
+        for _ in range(3):
             app.screen.action_scroll(1)
-        assert box.scroll_y == 5
+        assert box.scroll_y == 3
         await pilot.press("pagedown")
-        await until(pilot, lambda: box.scroll_y > 5)
+        await until(pilot, lambda: box.scroll_y == box.max_scroll_y > 3)
         await pilot.press("end")
         await until(pilot, lambda: box.scroll_y == box.max_scroll_y)
         await pilot.press("home")
