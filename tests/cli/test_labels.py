@@ -42,7 +42,7 @@ def test_misspelt_label_is_shown_with_the_nearest(engine, hemostat):
     code, out, _ = hemostat("labels", "web")
     assert code == 1
     assert "is unknown: did you mean hemostat.window?" in out
-    assert "web: actions need an approval" in out
+    assert "web: no action is run on it: label hemostat.protect" in out
     assert "lots" not in out
 
 
