@@ -159,6 +159,20 @@ def test_protected_network_member_is_named_and_not_restarted(lab):
     )
 
 
+def test_network_member_of_an_orchestrator_is_not_restarted(memory_lab):
+    owner = memory_lab.make()
+    labels = {"PODMAN_SYSTEMD_UNIT": "web.service"}
+    sharer = memory_lab.make(network=f"container:{owner}", labels=labels)
+    before, name = start_of(memory_lab, sharer), memory_lab.engine.inspect(sharer).ref.name
+    assert (
+        operate(memory_lab, Action.RESTART, owner).detail
+        == f"{name} has no network: it is managed by systemd"
+    )
+    assert start_of(memory_lab, sharer) == before
+    operate(memory_lab, Action.RESTART, owner, by=surgeon(memory_lab, ResponderSettings(orchestrated=True)))
+    assert start_of(memory_lab, sharer) > before
+
+
 def test_paused_network_member_is_named_and_not_restarted(memory_lab):
     owner = memory_lab.make()
     sharer = memory_lab.make(network=f"container:{owner}")
@@ -323,6 +337,22 @@ def test_limit_changed_by_others_is_not_restored(lab):
 def test_container_without_a_limit_is_not_scaled(lab):
     with pytest.raises(NotApplicableError, match="no cpu limit"):
         operate(lab, Action.SCALE, lab.make(), parameters={"resource": "cpu"})
+
+
+@pytest.mark.parametrize("orchestrated", [False, True])
+def test_scaling_starts_no_dead_container_of_an_orchestrator(memory_lab, orchestrated):
+    labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.memory_max": "1g"}
+    container = memory_lab.make(labels=labels, memory=64 * MIB)
+    memory_lab.engine.stop(container)
+    by = surgeon(memory_lab, ResponderSettings(orchestrated=orchestrated))
+    if orchestrated:
+        operate(memory_lab, Action.SCALE, container, by=by, parameters={"resource": "memory"})
+    else:
+        with pytest.raises(NotApplicableError, match="it is exited, and only Swarm starts it"):
+            plan(memory_lab, Action.SCALE, container, by, resource="memory")
+        with pytest.raises(NotApplicableError, match="only Swarm starts it"):
+            operate(memory_lab, Action.SCALE, container, by=by, parameters={"resource": "memory"})
+    assert memory_lab.engine.inspect(container).is_running is orchestrated
 
 
 def test_removed_container_has_no_limit_to_restore(lab):

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.network_restart import NetworkRestart
+from hemostat.core.detection.restart_owner import find_orchestrator
 from hemostat.core.labels.definitions import CLEANUP, EXEC
 from hemostat.core.ledger.rows import RaisedLimit, Resource
 from hemostat.core.model import ContainerInfo, PrunableItem, Service
@@ -181,11 +182,19 @@ class ActionExecutor:
         """Return why a container must not be acted on; empty if it may be."""
         if cleanup.is_protected(container, self._limits.protect):
             return "protected"
+        if owner := self._find_foreign_owner(container):
+            return f"managed by {owner}"
         return "paused" if self._paused(container.name) else ""
+
+    def _find_foreign_owner(self, container: Container) -> str:
+        """Return the orchestrator that alone may start the container; empty if HemoStat may."""
+        owner = None if self._limits.orchestrated else find_orchestrator(container)
+        return "" if owner is None else owner.name
 
     # --- scale --------------------------------------------------------------------------------------
 
     def _compute_raised_limit(self, request: RemediationNeeded, info: ContainerInfo) -> RaisedLimit:
+        self._require_own_start(request, info)
         resource, now = scaling.parse_resource(request.parameters), self._clock.now()
         service = scaling.get_service_id(info.ref, self._trust)
         if service is not None and scaling.should_add_replicas(info.ref, resource, self._trust):
@@ -196,6 +205,12 @@ class ActionExecutor:
         return scaling.plan_raised_limit(
             info, resource, self._ceilings, Ceilings(memory=host.memory, cpus=host.cpus), now
         )
+
+    def _require_own_start(self, request: RemediationNeeded, info: ContainerInfo) -> None:
+        """Raise NotApplicableError where the container would be started afterwards, which only its
+        orchestrator may do."""
+        if _needs_start(request, info) and (owner := self._find_foreign_owner(info.ref)):
+            raise NotApplicableError(f"it is {info.status}, and only {owner} starts it")
 
     def _require_replica(self, info: ContainerInfo, group: Service, *, ordered: bool) -> None:
         """Raise NotApplicableError unless the container is one of the service's replicas, and all replicas
@@ -214,7 +229,7 @@ class ActionExecutor:
         """Raise a limit. A container that exited for lack of resources is started afterwards; no other
         container that is down is."""
         raised = self._raise_limit(scaled or self._compute_raised_limit(request, info))
-        if request.alert.kind in {Kind.EXITED, Kind.OOM} and info.status in DEAD_STATES:
+        if _needs_start(request, info):
             self._restart_or_start(Action.START, info, since)
         return raised
 
@@ -292,6 +307,11 @@ class ActionExecutor:
         if code:
             raise EngineError(f"{label} failed with exit code {code}: {text}".removesuffix(": "))
         return text
+
+
+def _needs_start(request: RemediationNeeded, info: ContainerInfo) -> bool:
+    """Whether the container exited for lack of resources."""
+    return request.alert.kind in {Kind.EXITED, Kind.OOM} and info.status in DEAD_STATES
 
 
 def _require_found(current: ContainerInfo | None) -> ContainerInfo:
