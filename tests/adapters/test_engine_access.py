@@ -153,9 +153,12 @@ def test_each_forbidden_endpoint_is_found_alone(proxy: RuleProxy, forbidden: str
 
 
 @pytest.mark.docker
-def test_search_for_forbidden_endpoints_is_answered_by_the_engine(docker_engine: DockerEngine) -> None:
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_engine_without_a_proxy_forbids_nothing(request: pytest.FixtureRequest, name: str) -> None:
+    url = request.getfixturevalue("podman_url") if name == "podman" else None
     endpoints = [each for each in ENDPOINTS if each != "POST /build/prune"]
-    assert docker_engine.find_forbidden(endpoints) == []
+    with closing(DockerEngine.connect(url)) as engine:
+        assert engine.find_forbidden(endpoints) == []
 
 
 def test_proxy_settings_name_each_section_once() -> None:
