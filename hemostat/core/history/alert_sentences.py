@@ -12,7 +12,7 @@ SIGKILL_CODE: Final = "137"
 
 FACT_TEXTS: Final[Mapping[str, str]] = {
     "dead_before": "it was down before HemoStat first saw it",
-    "check_action": "Podman ended it because its health check failed (--health-on-failure={})",
+    "check_action": "Podman ended it because its health check failed (health-on-failure {})",
     "given_up": "Docker has given up restarting it",
     "taken_down": "a restart by HemoStat stopped it and could not start it",
     "cannot_run": "the check cannot run in it",

@@ -215,7 +215,7 @@ GROWTH = (Evidence("seen", 271.0, "s"), Evidence("growth", 101888.0, "B/s"), Evi
             fail(Kind.EXITED, Evidence("check_action", "kill"), Evidence("exit_code", 137)),
             (
                 "exited with code 137; "
-                "Podman ended it because its health check failed (--health-on-failure=kill)"
+                "Podman ended it because its health check failed (health-on-failure kill)"
             ),
         ),
         (
