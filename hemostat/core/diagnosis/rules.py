@@ -102,7 +102,7 @@ def _explain_down_state(alert: HealthAlert) -> str:
     if alert.get_fact("taken_down"):
         return f"a restart by HemoStat stopped it and could not start it{because}"
     if action := alert.get_fact("check_action"):
-        return f"Podman ended it because its health check failed (--health-on-failure={action})"
+        return f"Podman ended it because its health check failed (health-on-failure {action})"
     if alert.get_fact("given_up"):
         return f"Docker has stopped restarting it{because}"
     if owner:
