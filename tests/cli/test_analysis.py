@@ -138,7 +138,7 @@ def test_explanation_covers_alert_to_outcome(hemostat, bus):
             "inspected",
             "took",
         ),
-        *("decision", "action", "verification", "outcome"),
+        *("decision", "action", "verification", "outcome", "next"),
     ]
     text = "\n".join(lines)
     for part in ("confidence 0.90, by vendor:m", "log: no route to db", "a full disk", "$0.0123", "3100"):
@@ -147,7 +147,7 @@ def test_explanation_covers_alert_to_outcome(hemostat, bus):
 
 def test_false_alarm_is_explained(hemostat, bus):
     bus.publish([event(alert()), event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), 0.1)])
-    assert hemostat("explain", "i1").out.splitlines()[-1].split(None, 1) == ["decision", "no action needed"]
+    assert hemostat("explain", "i1").out.splitlines()[-2].split(None, 1) == ["decision", "no action needed"]
 
 
 def test_json_explanation_contains_the_events(hemostat, told):

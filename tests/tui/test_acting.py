@@ -500,7 +500,7 @@ def test_escalation_is_closed_and_stays_selected():
     async def script(office, app, pilot):
         await pilot.press("w")
         await until(pilot, lambda: says(app, "hemostat close i2"))
-        await confirmed(app, pilot, "c", shown="close db, exited; another failure raises a new alert")
+        await confirmed(app, pilot, "c", shown="close db, exited; another failure opens it again")
         await until(pilot, lambda: says(app, "closed: db, exited"))
         await until(pilot, lambda: says(app, "settled") and says(app, "0 waiting"))
         assert office.decided() == [("closed", "db", ME, "")]

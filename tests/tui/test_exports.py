@@ -74,6 +74,7 @@ LOOKING = {
         "read",
         "roles",
         "scroll",
+        "scroll_page",
         "search",
         "sort",
         "step",
