@@ -20,7 +20,11 @@ HEALTH = ("test", "!", "-e", "/tmp/sick")
 
 
 @pytest.fixture(
-    params=["memory", *(pytest.param(name, marks=pytest.mark.docker) for name in ("docker", "podman"))]
+    params=[
+        "memory",
+        pytest.param("docker", marks=pytest.mark.docker),
+        pytest.param("podman", marks=[pytest.mark.docker, pytest.mark.own_engine]),
+    ]
 )
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     if request.param == "memory":

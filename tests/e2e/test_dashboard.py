@@ -80,7 +80,7 @@ def test_unhealthy_container_is_shown_healed_and_restarted_by_key(
         f"{name}: health check fails, healed", "alert", "diagnosis", "decision", "action", "verification"
     )
     terminal.press("Escape")
-    terminal.wait("container▼")
+    terminal.wait("container▲")
 
     terminal.press("R")
     terminal.wait(f"hemostat order restart {name}", "y yes   n no", "the limits allow it", seconds=60)

@@ -10,7 +10,12 @@ import pytest
 NAMES = ["docker-stop", "docker-restart", "exit-code", "crash-loop-always"]
 SECONDS = 280
 
-pytestmark = [pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(SECONDS + 20)]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.own_engine,
+    pytest.mark.redis,
+    pytest.mark.timeout(SECONDS + 20),
+]
 
 
 def test_scenarios_give_the_expected_actions_on_podman(podman_url):

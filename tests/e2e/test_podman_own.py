@@ -11,7 +11,7 @@ from tests.support.engine_fixtures import eventually
 from tests.support.lab.hemostat_all import HemoStatAll
 from tests.support.lab.libpod import CHECK, KILL, RESTART, Libpod
 
-pytestmark = [pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.docker, pytest.mark.own_engine, pytest.mark.redis, pytest.mark.timeout(180)]
 
 HEAL_SECONDS = 40.0
 
