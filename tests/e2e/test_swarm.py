@@ -19,9 +19,9 @@ from tests.support.lab.hemostat_all import HemoStatAll
 from tests.support.lab.image import provide_image
 from tests.support.lab.private_engine import PrivateEngine
 
-pytestmark = [pytest.mark.docker, pytest.mark.own_engine, pytest.mark.redis, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.docker, pytest.mark.own_engine, pytest.mark.redis, pytest.mark.timeout(600)]
 
-SECONDS = 90.0
+SECONDS = 150.0
 """Limit of each step. A task that Swarm does not replace is reported after 30 s."""
 HEALTH = {
     "Test": ["CMD", "test", "!", "-e", "/tmp/sick"],
