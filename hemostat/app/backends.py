@@ -45,6 +45,8 @@ UNKNOWN_RETRY_SECONDS: Final = 5.0
 REMOTE_RETRY_SECONDS: Final = 60.0
 """Seconds until an engine that is not known to run on this machine is asked again. A container that showed it
 may have ended in between."""
+MAX_EARLY_RETRIES: Final = 12
+"""How often an engine that seems to run on another machine is asked again after UNKNOWN_RETRY_SECONDS."""
 
 
 class EngineHost:
@@ -59,6 +61,8 @@ class EngineHost:
         self._lock = threading.Lock()
         self._version: EngineVersion | None = None
         self._due = 0.0
+        self._remote_count = 0
+        """How often in a row the engine seemed to run on another machine."""
 
     def find_local(self) -> EngineVersion | None:
         """Return the engine if it is known to run on this machine."""
@@ -81,7 +85,9 @@ class EngineHost:
         except EngineError as error:
             logger.debug("engine_version.failed error=%s", error)
         is_remote = self._version is not None and self._version.local is False
-        self._due = self._read_seconds() + (REMOTE_RETRY_SECONDS if is_remote else UNKNOWN_RETRY_SECONDS)
+        self._remote_count = self._remote_count + 1 if is_remote else 0
+        is_certain = self._remote_count > MAX_EARLY_RETRIES
+        self._due = self._read_seconds() + (REMOTE_RETRY_SECONDS if is_certain else UNKNOWN_RETRY_SECONDS)
 
 
 class FallbackSampler:

@@ -12,6 +12,7 @@ from hemostat.adapters.docker_engine.connection import ClientPool
 from hemostat.adapters.docker_engine.location import EngineLocation, find_location
 from hemostat.adapters.docker_engine.version import read_version
 from hemostat.app.backends import (
+    MAX_EARLY_RETRIES,
     REMOTE_RETRY_SECONDS,
     UNKNOWN_RETRY_SECONDS,
     EngineHost,
@@ -153,13 +154,17 @@ class Versions:
 
 
 def test_engine_is_asked_again_until_it_is_known_to_be_local():
-    versions = Versions(EngineUnreachableError("gone"), None, False, True)
+    remote = [False] * (MAX_EARLY_RETRIES + 1)
+    versions = Versions(EngineUnreachableError("gone"), None, *remote, True)
     assert versions.host.find_local() is None
     for wait in (UNKNOWN_RETRY_SECONDS, UNKNOWN_RETRY_SECONDS):
         assert not versions.host.is_remote
         versions.now += wait
         assert versions.host.find_local() is None
-    assert versions.host.is_remote
+    for _ in range(MAX_EARLY_RETRIES):
+        assert versions.host.is_remote
+        versions.now += UNKNOWN_RETRY_SECONDS
+    assert versions.host.find_local() is None
     versions.now += REMOTE_RETRY_SECONDS - 1
     assert versions.host.find_local() is None
     versions.now += 1
