@@ -75,6 +75,11 @@ class EngineHost:
             return self._version if self._version is not None and self._version.local else None
 
     @property
+    def version(self) -> EngineVersion | None:
+        """The engine as it answered last."""
+        return self._version
+
+    @property
     def is_remote(self) -> bool:
         """Whether the engine is known to run on another machine."""
         return self.find_local() is None and self._version is not None and self._version.local is False
@@ -181,7 +186,15 @@ class EngineHostProbe:
             return self._local
 
     def measure(self, now: float) -> HostSample | None:
-        return self._find_probe().measure(now)
+        """A busy host holds actions back: this machine is measured unless the engine is known to run on
+        another one."""
+        version = self._host.find_local() or self._host.version
+        if version is None or version.local is False:
+            return self._find_probe().measure(now)
+        with self._lock:
+            if self._local is None:
+                self._local = LocalHost(version.root, version.process)
+            return self._local.measure(now)
 
     def measure_file(self, path: str) -> int | None:
         return self._find_probe().measure_file(path)
