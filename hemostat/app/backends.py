@@ -174,6 +174,8 @@ class EngineHostProbe:
         self._host = host
         self._lock = threading.Lock()
         self._local: LocalHost | None = None
+        self._presumed: LocalHost | None = None
+        """Measures this machine while it is not known where the engine runs."""
         self._unknown = UnknownHost()
 
     def _find_probe(self) -> UnknownHost:
@@ -188,13 +190,11 @@ class EngineHostProbe:
     def measure(self, now: float) -> HostSample | None:
         """A busy host holds actions back: this machine is measured unless the engine is known to run on
         another one."""
-        version = self._host.find_local() or self._host.version
-        if version is None or version.local is False:
-            return self._find_probe().measure(now)
-        with self._lock:
-            if self._local is None:
-                self._local = LocalHost(version.root, version.process)
-            return self._local.measure(now)
+        if self._host.find_local() is None and self._presumed is None and (version := self._host.version):
+            self._presumed = LocalHost(version.root, version.process)
+        is_known = self._host.find_local() is not None or self._host.is_remote
+        probe = self._find_probe() if is_known or self._presumed is None else self._presumed
+        return probe.measure(now)
 
     def measure_file(self, path: str) -> int | None:
         return self._find_probe().measure_file(path)

@@ -225,3 +225,9 @@ def test_engine_behind_a_proxy_on_this_machine_is_local(make_container, docker_e
         eventually(lambda: engine.version().local)
         assert engine.version().process == docker_engine.version().process > 1
         assert make_host_probe(engine).measure(time.time()) is not None
+
+
+def test_this_host_is_measured_while_the_place_of_the_engine_is_unknown():
+    """A busy host holds actions back: ignorance must not let them through."""
+    assert EngineHostProbe(Versions(None).host).measure(1.0) is not None
+    assert EngineHostProbe(Versions(False).host).measure(1.0) is None
