@@ -8,6 +8,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from hemostat.background import run_in_background
 from hemostat.config import Settings
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import ConnectionPeers, ContainerInfo, HostSample, Sample
@@ -34,6 +35,7 @@ from hemostat.private_files import check_directory
 if TYPE_CHECKING:
     from hemostat.adapters.in_memory.engine import InMemoryEngine
     from hemostat.adapters.redis import Client
+    from hemostat.adapters.sampling.host import HostSampler
 
 logger = logging.getLogger(__name__)
 
@@ -49,15 +51,26 @@ MAX_EARLY_RETRIES: Final = 12
 """How often an engine that seems to run on another machine is asked again after UNKNOWN_RETRY_SECONDS."""
 
 
+def _ask_in_background(ask: Callable[[], None]) -> None:
+    run_in_background(ask, "engine-location")
+
+
 class EngineHost:
     """Where the engine runs. `read_version` is called again until one of the engine's containers shows that
-    the engine runs on this machine. Safe to use from several threads at once."""
+    the engine runs on this machine: the first time at once, then by `start`, which must not wait for it. An
+    engine of a busy host takes seconds, and measurements must not wait meanwhile. Safe to use from several
+    threads at once."""
 
     def __init__(
-        self, read_version: Callable[[], EngineVersion], read_seconds: Callable[[], float] = monotonic
+        self,
+        read_version: Callable[[], EngineVersion],
+        read_seconds: Callable[[], float] = monotonic,
+        start: Callable[[Callable[[], None]], object] = _ask_in_background,
     ) -> None:
         self._read_version = read_version
         self._read_seconds = read_seconds
+        self._start = start
+        self._is_asking = False
         self._lock = threading.Lock()
         self._version: EngineVersion | None = None
         self._due = 0.0
@@ -70,9 +83,15 @@ class EngineHost:
         if version is not None and version.local:
             return version
         with self._lock:
-            if self._read_seconds() >= self._due:
+            is_first = not self._due
+            is_due = not self._is_asking and self._read_seconds() >= self._due
+            self._is_asking = self._is_asking or is_due
+            if is_first and is_due:
                 self._ask()
-            return self._version if self._version is not None and self._version.local else None
+        if is_due and not is_first:
+            self._start(self._ask)
+        version = self._version
+        return version if version is not None and version.local else None
 
     @property
     def version(self) -> EngineVersion | None:
@@ -89,10 +108,15 @@ class EngineHost:
             self._version = self._read_version()
         except EngineError as error:
             logger.debug("engine_version.failed error=%s", error)
+        finally:
+            self._schedule()
+
+    def _schedule(self) -> None:
         is_remote = self._version is not None and self._version.local is False
         self._remote_count = self._remote_count + 1 if is_remote else 0
         is_certain = self._remote_count > MAX_EARLY_RETRIES
         self._due = self._read_seconds() + (REMOTE_RETRY_SECONDS if is_certain else UNKNOWN_RETRY_SECONDS)
+        self._is_asking = False
 
 
 class FallbackSampler:
@@ -139,19 +163,15 @@ class UnknownHost:
 
 
 class LocalHost(UnknownHost):
-    """A HostProbe of an engine on this host, whose data are in `directory`, and whose containers are started
-    by the process with the id `process`."""
+    """What a HostProbe knows of the containers of an engine on this host, which are started by the process
+    with the id `process`."""
 
-    def __init__(self, directory: str, process: int) -> None:
-        from hemostat.adapters.sampling.host import HostPaths, HostSampler
+    def __init__(self, process: int) -> None:
+        from hemostat.adapters.sampling.host import HostPaths
         from hemostat.adapters.sampling.sockets import SocketReader
 
-        self._sampler = HostSampler(directory)
         self._sockets = SocketReader()
         self._paths = HostPaths(process)
-
-    def measure(self, now: float) -> HostSample | None:
-        return self._sampler.sample(now)
 
     def read_peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
         return self._sockets.read_next(containers, now)
@@ -167,15 +187,15 @@ class LocalHost(UnknownHost):
 
 
 class EngineHostProbe:
-    """A HostProbe of this host once the engine is known to run here. Before, nothing is known about the
-    engine's host."""
+    """A HostProbe of this host once the engine is known to run here. Before, nothing is known of the engine's
+    containers. The host's own load is measured unless the engine is known to run on another machine: a busy
+    host holds actions back, and ignorance must not let them through."""
 
     def __init__(self, host: EngineHost) -> None:
         self._host = host
         self._lock = threading.Lock()
         self._local: LocalHost | None = None
-        self._presumed: LocalHost | None = None
-        """Measures this machine while it is not known where the engine runs."""
+        self._sampler: HostSampler | None = None
         self._unknown = UnknownHost()
 
     def _find_probe(self) -> UnknownHost:
@@ -184,17 +204,19 @@ class EngineHostProbe:
             return self._unknown
         with self._lock:
             if self._local is None:
-                self._local = LocalHost(version.root, version.process)
+                self._local = LocalHost(version.process)
             return self._local
 
     def measure(self, now: float) -> HostSample | None:
-        """A busy host holds actions back: this machine is measured unless the engine is known to run on
-        another one."""
-        if self._host.find_local() is None and self._presumed is None and (version := self._host.version):
-            self._presumed = LocalHost(version.root, version.process)
-        is_known = self._host.find_local() is not None or self._host.is_remote
-        probe = self._find_probe() if is_known or self._presumed is None else self._presumed
-        return probe.measure(now)
+        from hemostat.adapters.sampling.host import HostSampler
+
+        version = self._host.find_local() or self._host.version
+        if version is None or version.local is False:
+            return None
+        with self._lock:
+            # One sampler, whatever is learned later: it compares a measurement with the one before.
+            self._sampler = self._sampler or HostSampler(version.root)
+            return self._sampler.sample(now)
 
     def measure_file(self, path: str) -> int | None:
         return self._find_probe().measure_file(path)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -142,7 +143,15 @@ class Versions:
     def __init__(self, *answers: bool | Exception | None) -> None:
         self.answers = list(answers)
         self.now = 100.0
-        self.host = EngineHost(self.read, lambda: self.now)
+        self.host = EngineHost(self.read, lambda: self.now, self.start)
+        self.started: list[Callable[[], None]] | None = None
+        """What is to be asked later; None: it is asked at once."""
+
+    def start(self, ask: Callable[[], None]) -> None:
+        if self.started is None:
+            ask()
+        else:
+            self.started.append(ask)
 
     def read(self) -> EngineVersion:
         answer = self.answers.pop(0)
@@ -231,3 +240,15 @@ def test_this_host_is_measured_while_the_place_of_the_engine_is_unknown():
     """A busy host holds actions back: ignorance must not let them through."""
     assert EngineHostProbe(Versions(None).host).measure(1.0) is not None
     assert EngineHostProbe(Versions(False).host).measure(1.0) is None
+
+
+def test_measurements_do_not_wait_for_an_engine_that_is_asked_again():
+    versions = Versions(None, True)
+    assert versions.host.find_local() is None
+    versions.started = []
+    versions.now += UNKNOWN_RETRY_SECONDS
+    assert versions.host.find_local() is None
+    assert versions.host.find_local() is None
+    (ask,) = versions.started
+    ask()
+    assert versions.host.find_local() is not None
