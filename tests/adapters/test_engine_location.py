@@ -1,6 +1,7 @@
 """Whether an engine runs on this machine: shown by its containers, whatever the form of its address."""
 
 import os
+import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -10,7 +11,7 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.docker_engine.connection import ClientPool
-from hemostat.adapters.docker_engine.location import EngineLocation, find_location
+from hemostat.adapters.docker_engine.location import EngineLocation, find_location, find_peer, read_location
 from hemostat.adapters.docker_engine.version import read_version
 from hemostat.app.backends import (
     MAX_EARLY_RETRIES,
@@ -52,8 +53,8 @@ class Machine:
         (directory / "cgroup").write_text(f"0::{cgroup}\n")
         (directory / "mountinfo").write_text(f"36 22 0:25 {mounts} /etc/hosts rw - ext4 /dev/sda rw\n")
 
-    def locate(self, *containers: ContainerInfo) -> EngineLocation:
-        return find_location(containers, self.root)
+    def locate(self, *containers: ContainerInfo, peer: str | None = None) -> EngineLocation:
+        return find_location(containers, self.root, peer=peer)
 
 
 @pytest.fixture
@@ -96,6 +97,46 @@ def test_engine_of_the_container_that_hemostat_runs_in_is_local(machine):
     assert machine.locate(running(pid=4711)) == (True, 0)
     machine.add_process(4711, cgroup="/")
     assert machine.locate(running(pid=4711)) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("peer", "is_local"), [("dockerd", True), ("systemd", True), ("ssh", False), ("", False), (None, False)]
+)
+def test_clock_that_was_set_since_does_not_make_the_engine_remote(machine, peer, is_local):
+    """The start that the engine reports is then another one than the kernel's."""
+    machine.add_process(500, cgroup=f"/docker/{ID}")
+    assert machine.locate(running(age=9_000), peer=peer).is_local is is_local
+
+
+def test_clock_that_was_set_since_does_not_hide_the_own_container(machine):
+    machine.add_process(1, mounts=f"/var/lib/docker/containers/{ID}/hosts")
+    assert machine.locate(running(pid=4711, age=9_000), peer="").is_local is True
+    assert machine.locate(running(pid=4711, age=9_000), peer="ssh").is_local is False
+
+
+def test_peer_of_a_socket_is_named_by_its_program(tmp_path):
+    path = tmp_path / "engine.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        own = Path("/proc/self/comm").read_text().strip()
+        assert find_peer(f"unix://{path}") == own
+        assert find_peer("tcp://127.0.0.1:1") is None
+    assert find_peer(f"unix://{path}") is None
+
+
+def test_own_container_is_compared_however_many_others_run(machine):
+    machine.add_process(1, mounts=f"/var/lib/docker/containers/{ID}/hosts")
+    started_at = time.strftime("%Y-%m-%dT%H:%M:%S.5Z", time.gmtime(BOOT + 100))
+    others = [{"Id": f"{number:064d}"} for number in range(9)]
+    rules = [
+        Rule("GET /containers/json", told([*others, {"Id": ID}])),
+        *container_rules(started_at)[1:],
+        Rule("GET /containers/0", page(404)),
+        VERSION,
+    ]
+    with RuleProxy(None, *rules, upstream="") as proxy:
+        assert read_location(ClientPool({"base_url": proxy.url}, 5.0), machine.root).is_local is True
 
 
 def test_unreadable_processes_prove_nothing(machine):

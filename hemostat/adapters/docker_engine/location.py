@@ -3,9 +3,13 @@
 A unix socket may be forwarded from another machine, and a TCP port may be that of a proxy on this one. A
 container's main process cannot be mistaken: the kernel names the container's id beside the process id and the
 start that the engine reports. The id alone is no proof: clones of a machine have containers of the same id.
+The start is wrong where the clock was set since, as on boards without a clock of their own.
+There it counts that the engine itself listens at the unix socket.
 """
 
 import os
+import socket
+import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from math import nan
@@ -24,6 +28,11 @@ MAX_START_SKEW_SECONDS: Final = 10.0
 """Seconds between the start of a process and the start of its container as the engine reports it."""
 OWN_INIT: Final = 1
 """The main process of the container that HemoStat itself may run in. Its other processes are not visible."""
+ENGINE_PROGRAMS: Final = frozenset({"dockerd", "podman", "systemd"})
+"""Programs that listen at an engine's own socket; systemd where it starts the engine on demand."""
+PEER_FORMAT: Final = struct.Struct("3i")
+"""Process, user and group of the peer at a unix socket, as the kernel reports them."""
+PEER_SECONDS: Final = 5.0
 PARENT_FIELD: Final = 1
 START_FIELD: Final = 19
 """Columns of /proc/PID/stat after the name: the parent's id, and the start in ticks after boot."""
@@ -43,29 +52,53 @@ def read_location(connection: ClientPool, root: Path = ROOT) -> EngineLocation:
     try:
         rows = inspection.list_rows(connection, {}, stopped=False)
         containers = [row["Id"] for row in rows if "Id" in row]
+        # The container that HemoStat itself runs in comes first: inside, no other one can be recognized.
+        containers.sort(key=lambda each: not _names_container(root / "proc" / str(OWN_INIT), each))
         answers = inspection.inspect_all(connection, containers[:MAX_COMPARED], "")
     except EngineUnreachableError:
         raise
     except EngineError:
         return EngineLocation()
-    return find_location(inspection.select_inspected(answers), root)
+    peer = find_peer(connection.url, root)
+    return find_location(inspection.select_inspected(answers), root, peer=peer)
 
 
-def find_location(containers: Iterable[ContainerInfo], root: Path = ROOT) -> EngineLocation:
+def find_location(
+    containers: Iterable[ContainerInfo], root: Path = ROOT, *, peer: str | None = None
+) -> EngineLocation:
+    """`peer`: as of `find_peer`."""
     running = [info for info in containers if info.pid]
     for info in running:
-        if _is_main_process(root, info.pid, info):
+        if _is_main_process(root, info.pid, info, any_start=peer in ENGINE_PROGRAMS):
             return EngineLocation(True, _read_parent(root, info.pid))
-        if _is_main_process(root, OWN_INIT, info):
+        if _is_main_process(root, OWN_INIT, info, any_start=peer == ""):
             return EngineLocation(True)
     return EngineLocation(False if running else None)
 
 
-def _is_main_process(root: Path, process: int, info: ContainerInfo) -> bool:
+def find_peer(url: str, root: Path = ROOT) -> str | None:
+    """Return the name of the program that listens at the unix socket; empty for one outside of this process'
+    container, None for another address."""
+    scheme, _, path = url.partition("://")
+    if not scheme.endswith("unix"):
+        return None
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PEER_SECONDS)
+            connection.connect(f"/{path.lstrip('/')}")
+            answer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER_FORMAT.size)
+        process: int = PEER_FORMAT.unpack(answer)[0]
+        return (root / "proc" / str(process) / "comm").read_text().strip() if process else ""
+    except (OSError, AttributeError):
+        return None
+
+
+def _is_main_process(root: Path, process: int, info: ContainerInfo, *, any_start: bool) -> bool:
     directory = root / "proc" / str(process)
     with suppress(OSError, ValueError, LookupError):
-        skew = abs(_read_start(root, directory) - info.started_at)
-        return skew <= MAX_START_SKEW_SECONDS and _names_container(directory, info.ref.id)
+        if not any_start and abs(_read_start(root, directory) - info.started_at) > MAX_START_SKEW_SECONDS:
+            return False
+        return _names_container(directory, info.ref.id)
     return False
 
 

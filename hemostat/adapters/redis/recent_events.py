@@ -38,8 +38,8 @@ class RedisRecentEvents:
         self._append_script = client.raw.register_script(APPEND_SCRIPT)
 
     def append(self, events: Sequence[Event]) -> list[Event]:
-        fresh, known = self._append(events, make_event_key)
-        others = [events[index] for index, value in known if not _is_encoded(value, events[index])]
+        fresh, collisions = self._append(events, make_event_key)
+        others = [events[index] for index, value in collisions if not _is_encoded(value, events[index])]
         more, _ = self._append(others, identify_event) if others else ([], [])
         return [*(events[index] for index in fresh), *(others[index] for index in more)]
 

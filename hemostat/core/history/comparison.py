@@ -65,7 +65,7 @@ def compare_failures(
 ) -> list[FailureChange]:
     """Return the failures that occurred more or less often in `logs` from `since`, than in `logs_before` from
     `since_before`. A failure that is still open has not ended."""
-    logs = [each for each in logs if each.kind is not Kind.ORDERED]
+    logs = list(logs)
     now, before = _count_failures(logs, since), _count_failures(logs_before, since_before)
     still_open = {_get_subject(each) for each in logs if each.is_open}
     changes = [
@@ -80,11 +80,10 @@ def compare_failures(
         for subject in now.keys() | before.keys()
         if now[subject] != before[subject] and (now[subject] or subject not in still_open)
     ]
-    order = list(Trend)
-    return sorted(
-        changes,
-        key=lambda each: (order.index(each.trend), -abs(each.alerts - each.alerts_before), _get_name(each)),
-    )
+    trends = list(Trend)
+    changes.sort(key=lambda each: (each.host, each.container, each.kind))
+    changes.sort(key=lambda each: (trends.index(each.trend), -abs(each.alerts - each.alerts_before)))
+    return changes
 
 
 def _count_failures(logs: Iterable[IncidentLog], since: float) -> Counter[Subject]:
@@ -97,10 +96,6 @@ def _count_failures(logs: Iterable[IncidentLog], since: float) -> Counter[Subjec
 
 def _get_subject(incident_log: IncidentLog) -> Subject:
     return incident_log.host, incident_log.container.name, incident_log.kind
-
-
-def _get_name(change: FailureChange) -> Subject:
-    return change.host, change.container, change.kind
 
 
 def _find_trend(alerts: int, alerts_before: int) -> Trend:
