@@ -151,7 +151,7 @@ class Feed:
             FeedUpdate(
                 (*self._durable, *self._live.values()),
                 safety=self._read_limit_status(),
-                anew=is_restart,
+                is_restart=is_restart,
                 is_history=is_history,
             )
         )

@@ -49,14 +49,14 @@ class FeedUpdate(msgspec.Struct, frozen=True):
     """Everything new since the last update.
 
     `lost` is why the bus is unreachable, else empty. `safety` is by host, None if it was not requested again.
-    `anew`: this replaces everything known before. `is_history`: it has all that the bus had at the start.
+    `is_restart`: this replaces everything known before. `is_history`: it has all that the bus had at the start.
     `past` is the history of some containers, by key.
     """
 
     events: tuple[Event, ...] = ()
     lost: str = ""
     safety: Mapping[str, HostLimitStatus] | None = None
-    anew: bool = False
+    is_restart: bool = False
     is_history: bool = False
     past: Mapping[str, Sequence[MetricPoint]] = {}
 
@@ -106,7 +106,7 @@ IncidentsByPlace = dict[tuple[str, str], tuple[IncidentLog, ...]]
 
 
 def apply_update(state: DashboardState, update: FeedUpdate, now: float) -> DashboardState:
-    if update.anew:
+    if update.is_restart:
         state = DashboardState(heard=now)
     stats, trails = {**state.stats}, {**state.trails}
     for key in [key for key, event in stats.items() if now - event.time >= STATS_TTL_SECONDS]:
