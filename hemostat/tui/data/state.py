@@ -49,8 +49,8 @@ class FeedUpdate(msgspec.Struct, frozen=True):
     """Everything new since the last update.
 
     `lost` is why the bus is unreachable, else empty. `safety` is by host, None if it was not requested again.
-    `is_restart`: this replaces everything known before. `is_history`: it has all that the bus had at the start.
-    `past` is the history of some containers, by key.
+    `is_restart`: this replaces everything known before. `is_history`: it has all that the bus had at the
+    start. `past` is the history of some containers, by key.
     """
 
     events: tuple[Event, ...] = ()
