@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from hemostat.adapters.redis import RedisBus, RedisControls, RedisLedger
 from hemostat.adapters.redis.acl import METRICS_USER, SERVER_LIMITS, VIEWER_USER, get_user_name
@@ -50,14 +51,16 @@ def site(server: Guarded, tmp_path: Path) -> Iterator[Site]:
 
 
 def write(server: Guarded, name: str, size: int, *command: str) -> None:
-    """Run a command as this user, with a value of this size behind it, which a script makes."""
-    raw = server.client(name).raw
+    """Run a command as this user, with a value of this size behind it, which a script makes. On a busy
+    machine the server needs seconds for that."""
+    raw = redis.Redis.from_url(server.url, username=name, password=name[::-1], socket_timeout=60)
     script = """
     local words = {unpack(ARGV, 2)}
     words[#words + 1] = string.rep('x', tonumber(ARGV[1]))
     return redis.call(unpack(words))
     """
-    raw.evalsha(raw.script_load(script), 0, size, *command)
+    with raw:
+        raw.evalsha(raw.script_load(script), 0, size, *command)
 
 
 @pytest.mark.parametrize(
