@@ -5,19 +5,21 @@ import signal
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from hemostat.adapters.docker_engine import DockerEngine, ssh_failures
+from hemostat.adapters.docker_engine import DockerEngine, ssh_failures, ssh_tunnel
 from hemostat.adapters.docker_engine.shell import DockerShell
 from hemostat.core.model import Connected, Disconnected
 from hemostat.core.settings.ssh_address import SshAddress
 from hemostat.errors import EngineUnreachableError
 from tests.support.engine_fixtures import eventually
 from tests.support.lab.ssh_server import SshServer, is_alive, is_present
+from tests.support.required import program
 from tests.support.rule_proxy import Rule, RuleProxy, stream, told
 
 VERSION = Rule("GET /version", told({"ApiVersion": "1.41", "Version": "20.10.24"}))
@@ -258,6 +260,42 @@ def test_missing_right_to_the_socket_of_the_host_is_named() -> None:
     error = ssh_failures.explain_socket_check(ssh_failures.NO_PERMISSION, SshAddress("far"))
     assert "permission denied on /var/run/docker.sock there" in error.message
     assert "docker group" in error.hint
+
+
+# --- a hostile host ---------------------------------------------------------------------------------------
+
+
+def test_endless_output_of_the_host_is_not_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_tunnel, "CHECK_SECONDS", 2.0)
+    for server in serve(tmp_path, monkeypatch, ForceCommand="yes"):
+        tracemalloc.start()
+        error = refusal(f"{server.url}{tmp_path}/none.sock")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert "no Docker Engine answers" in error.message
+        assert peak < 16 << 20
+
+
+def test_agent_and_display_of_the_user_are_not_forwarded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, seen = tmp_path / "agent", tmp_path / "seen"
+    command = f"echo agent=$SSH_AUTH_SOCK display=$DISPLAY >{seen}"
+    monkeypatch.setenv("DISPLAY", ":7")
+    with subprocess.Popen([program("ssh-agent", "openssh-client"), "-D", "-a", str(agent)]) as process:
+        eventually(agent.exists)
+        for server in serve(tmp_path, monkeypatch, ForceCommand=command, X11Forwarding="yes"):
+            config = tmp_path / "ssh_config"
+            options = config.read_text().replace("IdentityAgent none", f"IdentityAgent {agent}")
+            config.write_text(f"{options}ForwardAgent yes\nForwardX11 yes\n")
+            refusal(f"{server.url}{tmp_path}/none.sock")
+        process.terminate()
+    assert seen.read_text() == "agent= display=\n"
+
+
+# --- other refusals ---------------------------------------------------------------------------------------
 
 
 def test_missing_ssh_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

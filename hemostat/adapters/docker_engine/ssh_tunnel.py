@@ -33,6 +33,8 @@ OPTIONS: Final = {
     "ServerAliveCountMax": "3",
     "ControlMaster": "no",  # a shared connection would outlive this one, or end it
     "ControlPath": "none",
+    "ForwardAgent": "no",  # HemoStat logs in day and night: no host may use the agent meanwhile
+    "ForwardX11": "no",
     "StreamLocalBindMask": "0177",
     "ExitOnForwardFailure": "no",  # other forwardings of the user's configuration may be in use elsewhere
     "LogLevel": "INFO",
@@ -217,7 +219,8 @@ class SshTunnel:
             answer = subprocess.run(
                 [*_find_ssh(), "-T", *self._address.destination, script],
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.DEVNULL,  # of any length
+                stderr=subprocess.DEVNULL,
                 timeout=CHECK_SECONDS,
                 start_new_session=True,
                 check=False,
