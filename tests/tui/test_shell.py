@@ -9,6 +9,7 @@ import sys
 import pytest
 from textual.app import App
 
+from hemostat.adapters.docker_engine import shell
 from hemostat.adapters.docker_engine.shell import DockerShell
 from hemostat.events import Container
 from tests.support.clock import FakeClock
@@ -98,6 +99,14 @@ def test_obstacle_is_what_the_docker_command_says(script, obstacle, tmp_path, mo
     make_command(tmp_path, f'[ "$1" = inspect ] && exec echo "c1 /web"; {script}')
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert DockerShell("").find_obstacle("c1", "web") == obstacle
+
+
+def test_endless_output_of_a_container_is_not_collected(tmp_path, monkeypatch):
+    make_command(tmp_path, f'[ "$1" = inspect ] && exec echo "c1 /web"; yes; touch {tmp_path}/collected')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(shell, "CHECK_SECONDS", 2.0)
+    DockerShell("").find_obstacle("c1", "web")
+    assert (tmp_path / "collected").exists()
 
 
 @pytest.mark.parametrize("container", ["c1", "web", "-u0"])

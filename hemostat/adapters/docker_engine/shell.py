@@ -4,9 +4,13 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import wait
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
+from hemostat.background import run_in_background
 from hemostat.core.settings.ssh_address import is_ssh, parse_ssh_address
 from hemostat.errors import EngineUnreachableError
 
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
 
 CHECK_SECONDS: Final = 10.0
 """Seconds that each command may take that is run before the shell."""
+MAX_OUTPUT_BYTES: Final = 64 << 10
+END_SECONDS: Final = 1.0
+"""Seconds in which the output of a command that has ended can be read."""
 IDENTITY_FORMAT: Final = "{{.Id}} {{.Name}}"
 SHELL: Final = "sh"
 MAX_REASON_CHARACTERS: Final = 200
@@ -81,24 +88,15 @@ class DockerShell:
         if (command := self._make_command(*arguments)) is None:
             return NO_COMMAND_TEXT
         try:
-            answer = subprocess.run(
-                command,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=CHECK_SECONDS,
-                check=False,
-            )
+            code, output, errors = _run_bounded(command, self._environment)
         except subprocess.TimeoutExpired:
             return f"no answer within {CHECK_SECONDS:g} s"
         except OSError as error:
             return f"docker: {error.strerror}"
-        if answer.returncode == 0:
-            return answer.stdout
-        lines = (answer.stderr + answer.stdout).decode(errors="replace").split("\n")
-        reason = next(
-            (line for line in lines if line.strip()), f"docker {arguments[0]} ended with {answer.returncode}"
-        )
+        if code == 0:
+            return output
+        lines = (errors + output).decode(errors="replace").split("\n")
+        reason = next((line for line in lines if line.strip()), f"docker {arguments[0]} ended with {code}")
         if "executable file not found" in reason:
             return f"the container has no {SHELL}"
         return reason[:MAX_REASON_CHARACTERS]
@@ -117,3 +115,32 @@ class DockerShell:
     def _make_command(self, *arguments: str) -> list[str] | None:
         path = shutil.which("docker")
         return None if path is None else [path, *self._options, *arguments]
+
+
+def _run_bounded(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, bytes, bytes]:
+    """Run a command that ends within CHECK_SECONDS. Return its exit code, and the first MAX_OUTPUT_BYTES of
+    its output and of its errors: a program named `sh` in a container may write endlessly. Raises OSError and
+    subprocess.TimeoutExpired."""
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    readers = [
+        run_in_background(partial(_read_start, pipe), "docker-output")
+        for pipe in (process.stdout, process.stderr)
+        if pipe is not None
+    ]
+    try:
+        code = process.wait(CHECK_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
+    ended = wait(readers, END_SECONDS).done
+    output, errors = (each.result() if each in ended else b"" for each in readers)
+    return code, output, errors
+
+
+def _read_start(pipe: IO[bytes]) -> bytes:
+    """The pipe is closed then: a command that writes more gets SIGPIPE."""
+    with pipe:
+        return pipe.read(MAX_OUTPUT_BYTES)
