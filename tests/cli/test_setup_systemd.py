@@ -1,15 +1,20 @@
 """`hemostat setup systemd`: what it writes and runs, what it refuses, and what it takes back."""
 
+import grp
 import os
+import pwd
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hemostat.cli.setup.systemd import host, plan
 from hemostat.cli.setup.systemd.command import UNITS
 from hemostat.cli.setup.systemd.plan import Facts, Manifest, PathRights
-from hemostat.errors import HemoStatError, UsageError
+from hemostat.errors import ConfigError, HemoStatError, UsageError
 
 UNIT = Path("/etc/systemd/system/hemostat.service")
 CONFIG = Path("/etc/hemostat/hemostat.toml")
@@ -187,9 +192,27 @@ def test_program_that_the_service_cannot_run_safely_is_refused(part, reason):
         plan.check_executable(EXECUTABLE, (*PARTS, part))
 
 
-def test_path_that_a_unit_cannot_name_is_refused():
-    with pytest.raises(UsageError, match="characters that a unit cannot name"):
-        plan.check_executable(Path("/opt/a b%n/hemostat"), ())
+@pytest.mark.parametrize("is_user", [True, False])
+@pytest.mark.parametrize("name", ["a\nUser=root", 'a"b', "a'b", "a\\b"])
+def test_path_that_a_unit_cannot_name_is_refused(is_user, name):
+    facts = make_facts(is_user=is_user, executable=Path("/opt", name, "hemostat"))
+    with pytest.raises(UsageError, match="characters that a unit cannot name") as refused:
+        plan.make_plan(facts)
+    assert "\n" not in str(refused.value)
+
+
+def test_systemd_runs_the_program_at_a_path_with_special_characters(tmp_path):
+    """Without quotes it would run the program `…/a`."""
+    analyze = shutil.which("systemd-analyze") or pytest.skip("there is no systemd-analyze")
+    executable, unit = tmp_path / "a b%n;$x é/hemostat", tmp_path / "hemostat.service"
+    executable.parent.mkdir()
+    executable.write_text("#!/bin/sh\n")
+    executable.chmod(0o755)
+    unit.write_text(plan.make_unit(TEMPLATE, executable, ""))
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert [line for line in done.stderr.splitlines() if "hemostat.service" in line] == []
 
 
 ENGINE = Path("/run/docker.sock")
@@ -241,6 +264,15 @@ def test_user_without_rights_is_told_what_to_do(monkeypatch, tmp_path):
         host.require_systemd({}, 1000, is_user=False)
     with pytest.raises(UsageError, match="for other users than root"):
         host.require_systemd({}, 0, is_user=True)
+
+
+def test_user_without_a_group_of_its_name_is_refused(monkeypatch):
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    assert host.has_user(user)
+    monkeypatch.setattr(grp, "getgrnam", {}.__getitem__)
+    with pytest.raises(UsageError, match=f"the user {user} has no group"):
+        host.has_user(user)
+    assert not host.has_user("no-such-user")
 
 
 @pytest.fixture
@@ -313,3 +345,26 @@ def test_failed_command_names_its_reason(user_host):
     with pytest.raises(HemoStatError, match="systemctl --user daemon-reload failed: no such unit"):
         host.carry_out(plan.make_plan(facts), user_host, os.environ, is_user=True)
     assert host.read_manifest(user_host) is not None
+
+
+def write_manifest(directory: Path, named: Path) -> None:
+    manifest = Manifest(files={str(named): plan.hash_text(named.read_text())})
+    (directory / host.MANIFEST_NAME).write_bytes(msgspec.json.encode(manifest))
+
+
+@pytest.mark.parametrize("risk", ["directory", "file", "link"])
+def test_undo_believes_no_manifest_that_another_user_could_have_written(tmp_path, risk):
+    """It would remove any file of root that the manifest names."""
+    named, directory = tmp_path / "named", tmp_path / "etc"
+    named.write_text("of root")
+    directory.mkdir(mode=0o700)
+    write_manifest(directory, named)
+    path = directory / host.MANIFEST_NAME
+    if risk == "directory":
+        directory.chmod(0o777)
+    elif risk == "file":
+        path.chmod(0o666)
+    else:
+        path.symlink_to(path.rename(tmp_path / "elsewhere"))
+    with pytest.raises(ConfigError, match="can be written by other users|is a symbolic link"):
+        host.read_manifest(directory)

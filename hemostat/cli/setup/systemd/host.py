@@ -30,7 +30,7 @@ from hemostat.cli.setup.systemd.plan import (
     list_manager_words,
 )
 from hemostat.errors import ConfigError, HemoStatError, UsageError
-from hemostat.private_files import check_directory, replace_file
+from hemostat.private_files import check_directory, check_file, replace_file
 from hemostat.text_file import read_bytes
 
 MANIFEST_NAME: Final = ".setup.json"
@@ -99,9 +99,16 @@ def read_rights(path: Path) -> PathRights:
 
 
 def has_user(name: str) -> bool:
-    with suppress(KeyError):
-        return bool(pwd.getpwnam(name))
-    return False
+    """Raises UsageError for a user without a group of the same name, which the unit needs."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        raise UsageError(f"the user {name} has no group {name}", hint=f"groupadd --system {name}") from None
+    return True
 
 
 def list_missing_directories(files: Iterable[Path]) -> tuple[Path, ...]:
@@ -121,10 +128,14 @@ def read_text(path: Path) -> str | None:
 
 
 def read_manifest(directory: Path) -> Manifest | None:
-    """Return what earlier setups have added; None where none has run. Raises ConfigError."""
-    text = read_text(path := directory / MANIFEST_NAME)
-    if text is None:
-        return None
+    """Return what earlier setups have added; None where none has run. The undo removes what it names: a
+    manifest that another user can write, or the path of one, is refused. Raises ConfigError."""
+    with _explain_failures():
+        text = read_text(path := directory / MANIFEST_NAME)
+        if text is None:
+            return None
+        check_directory(directory)
+        check_file(path)
     try:
         return msgspec.json.decode(text, type=Manifest)
     except msgspec.MsgspecError as error:

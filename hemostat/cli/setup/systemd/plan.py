@@ -22,7 +22,10 @@ STATE_DIRECTORY: Final = Path("/var/lib/hemostat")
 TEMPLATE_COMMAND: Final = re.compile(r"^ExecStart=\S+ all$", re.MULTILINE)
 TEMPLATE_GROUPS: Final = re.compile(r"^SupplementaryGroups=.*\n", re.MULTILINE)
 PLAIN_PATH: Final = re.compile(r"/[\w./+@-]+")
-"""A path that needs no quotes in a unit."""
+"""A path that needs no quotes in a unit. Without quotes, a unit runs the program that is named before a
+blank."""
+UNUSABLE_CHARACTERS: Final = frozenset("\"'\\")
+"""Characters that systemd refuses in the path of a program."""
 HIDDEN_DIRECTORIES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 """Directories that ProtectHome= hides from the system's service."""
 INSTALL_HINT: Final = "install HemoStat for all users, for example with a venv in /opt/hemostat"
@@ -112,8 +115,6 @@ class UndoPlan(NamedTuple):
 def check_executable(path: Path, parts: Iterable[PathRights]) -> None:
     """Raise UsageError where the service's user cannot run the program, or where another user than root can
     change the program. `parts`: the program's files and each directory above them."""
-    if not PLAIN_PATH.fullmatch(str(path)):
-        raise UsageError(f"the path {path} has characters that a unit cannot name", hint=INSTALL_HINT)
     for part in parts:
         if hidden := next((each for each in HIDDEN_DIRECTORIES if part.path.is_relative_to(each)), None):
             raise UsageError(f"the service cannot see {part.path}: it is below {hidden}", hint=INSTALL_HINT)
@@ -155,9 +156,22 @@ def describe_rights(part: PathRights) -> str:
 
 
 def make_unit(template: str, executable: Path, group: str) -> str:
-    """Return the unit that runs this program, with this supplementary group."""
-    unit = TEMPLATE_COMMAND.sub(lambda _: f"ExecStart={executable} all", template)
+    """Return the unit that runs this program, with this supplementary group. Raises UsageError for a path
+    that systemd refuses."""
+    path = quote_path(executable)
+    unit = TEMPLATE_COMMAND.sub(lambda _: f"ExecStart={path} all", template)
     return TEMPLATE_GROUPS.sub(lambda _: f"SupplementaryGroups={group}\n" if group else "", unit)
+
+
+def quote_path(path: Path) -> str:
+    """Return the path as the command line of a unit names it. Raises UsageError for one that systemd
+    refuses."""
+    text = str(path)
+    if PLAIN_PATH.fullmatch(text):
+        return text
+    if not text.isprintable() or UNUSABLE_CHARACTERS & {*text}:
+        raise UsageError(f"the path {text!r} has characters that a unit cannot name", hint=INSTALL_HINT)
+    return f'"{text.replace("%", "%%")}"'
 
 
 def make_plan(facts: Facts) -> Plan:
