@@ -1,15 +1,17 @@
 """Whether an engine runs on this machine: shown by its containers, whatever the form of its address."""
 
+import json
 import os
 import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
-from hemostat.adapters.docker_engine import DockerEngine
+from hemostat.adapters.docker_engine import DockerEngine, location
 from hemostat.adapters.docker_engine.connection import ClientPool
 from hemostat.adapters.docker_engine.location import EngineLocation, find_location, find_peer, read_location
 from hemostat.adapters.docker_engine.version import read_version
@@ -131,6 +133,28 @@ def test_own_container_is_compared_however_many_others_run(machine):
     others = [{"Id": f"{number:064d}"} for number in range(9)]
     rules = [
         Rule("GET /containers/json", told([*others, {"Id": ID}])),
+        *container_rules(started_at)[1:],
+        Rule("GET /containers/0", page(404)),
+        VERSION,
+    ]
+    with RuleProxy(None, *rules, upstream="") as proxy:
+        assert read_location(ClientPool({"base_url": proxy.url}, 5.0), machine.root).is_local is True
+
+
+def test_oldest_containers_are_compared_however_many_others_were_created_since(machine):
+    """Others may crash, or start slowly: who creates containers must not hide where the engine runs."""
+    machine.add_process(500, cgroup=f"/docker/{ID}")
+    started_at = time.strftime("%Y-%m-%dT%H:%M:%S.5Z", time.gmtime(BOOT + 100))
+    crashing = [{"Id": f"{number:064d}", "Created": BOOT + 200, "State": "restarting"} for number in range(50)]
+    slow = [{"Id": f"{number:064d}", "Created": BOOT + 200, "State": "running"} for number in range(50, 99)]
+    rows = [*crashing, *slow, {"Id": ID, "Created": BOOT, "State": "running"}]
+
+    def answer_list(request: str) -> bytes:
+        states = json.loads(parse_qs(request.partition("?")[2])["filters"][0])["status"]
+        return told([row for row in rows if row["State"] in states])
+
+    rules = [
+        Rule("GET /containers/json", answer_list),
         *container_rules(started_at)[1:],
         Rule("GET /containers/0", page(404)),
         VERSION,
@@ -275,6 +299,15 @@ def test_engine_behind_a_proxy_on_this_machine_is_local(make_container, docker_e
         eventually(lambda: engine.version().local)
         assert engine.version().process == docker_engine.version().process > 1
         assert make_host_probe(engine).measure(time.time()) is not None
+
+
+@pytest.mark.docker
+def test_engine_is_local_while_the_youngest_containers_crash(make_container, docker_engine, monkeypatch):
+    monkeypatch.setattr(location, "MAX_COMPARED", 3)
+    make_container()
+    for _ in range(location.MAX_COMPARED):
+        make_container(("false",), restart_policy="always")
+    assert docker_engine.version().local is True
 
 
 def test_this_host_is_measured_while_the_place_of_the_engine_is_unknown():

@@ -18,12 +18,15 @@ from typing import Final, NamedTuple
 
 from hemostat.adapters.docker_engine import inspection
 from hemostat.adapters.docker_engine.connection import ClientPool
+from hemostat.core import bounds
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import EngineError, EngineUnreachableError
 
 ROOT: Final = Path("/")
-MAX_COMPARED: Final = 5
+MAX_COMPARED: Final = 20
 """Running containers that are compared with the processes of this machine."""
+RUNNING_FILTER: Final = {"status": ["running", "paused"]}
+"""A container that waits for its restart is listed as running, too, and has no process."""
 MAX_START_SKEW_SECONDS: Final = 10.0
 """Seconds between the start of a process and the start of its container as the engine reports it."""
 OWN_INIT: Final = 1
@@ -50,8 +53,11 @@ class EngineLocation(NamedTuple):
 def read_location(connection: ClientPool, root: Path = ROOT) -> EngineLocation:
     """`root`: the directory that contains this machine's /proc. Raises EngineUnreachableError."""
     try:
-        rows = inspection.list_rows(connection, {}, stopped=False)
-        containers = [row["Id"] for row in rows if "Id" in row]
+        rows = [row for row in inspection.list_rows(connection, RUNNING_FILTER, stopped=False) if "Id" in row]
+        # Nobody can place new containers before the oldest ones: containers that crash, or whose start takes
+        # longer than MAX_START_SKEW_SECONDS, show nothing.
+        rows.sort(key=lambda row: bounds.clamp_int(row.get("Created")))
+        containers = [row["Id"] for row in rows]
         # The container that HemoStat itself runs in comes first: inside, no other one can be recognized.
         containers.sort(key=lambda each: not _names_container(root / "proc" / str(OWN_INIT), each))
         answers = inspection.inspect_all(connection, containers[:MAX_COMPARED], "")
