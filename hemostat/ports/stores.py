@@ -132,8 +132,8 @@ class EventStore(RecentEvents, Protocol):
         """Yield the rows of a page, oldest first, in bounded memory."""
         ...
 
-    def find_incident_rows(self, query: EventQuery) -> list[EventRow]:
-        """Return all rows of the incidents that any matching row belongs to, oldest first."""
+    def find_incident_rows(self, query: EventQuery) -> Iterator[EventRow]:
+        """Yield all rows of the incidents that any matching row belongs to, oldest first."""
         ...
 
     def find_incident_ids(self, beginning: str) -> list[str]:

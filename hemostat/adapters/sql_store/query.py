@@ -13,7 +13,7 @@ from hemostat.adapters.sql_store import schema
 from hemostat.adapters.sql_store.schema import events
 from hemostat.core.history.event_row import EventPage, EventPosition, EventQuery, EventRow
 
-ROWS_PER_BATCH: Final = 1000
+ROWS_PER_BATCH: Final = 200
 """Rows fetched at a time."""
 QUERY_COLUMNS: Final = ("incident", "container", "project", "outcome", "kind", "type", "host")
 """The most selective first. On SQLite only that column's index is used.

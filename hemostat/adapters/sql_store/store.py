@@ -127,9 +127,7 @@ class SqlStore:
             .order_by(events.c.time.desc(), events.c.number.desc())
             .limit(limit)
         )
-        with self._begin_reading() as connection:
-            for row in connection.execution_options(yield_per=ROWS_PER_BATCH).execute(statement).mappings():
-                yield EventRow(**row)
+        yield from self._stream(statement)
 
     def find_page(self, query: EventQuery, *, limit: int, before: EventPosition | None = None) -> EventPage:
         with self._begin_reading() as connection:
@@ -149,7 +147,7 @@ class SqlStore:
             if len(batch) < ROWS_PER_BATCH:
                 return
 
-    def find_incident_rows(self, query: EventQuery) -> list[EventRow]:
+    def find_incident_rows(self, query: EventQuery) -> Iterator[EventRow]:
         conditions = make_conditions(query, self._engine.dialect.name)
         incident_ids = sql.select(events.c.incident).where(*conditions, events.c.incident != "")
         statement = (
@@ -157,8 +155,12 @@ class SqlStore:
             .where(events.c.incident.in_(incident_ids), events.c.incident != "")
             .order_by(events.c.time, events.c.number)
         )
+        yield from self._stream(statement)
+
+    def _stream(self, statement: sql.Select[Any]) -> Iterator[EventRow]:
         with self._begin_reading() as connection:
-            return [EventRow(**row) for row in connection.execute(statement).mappings()]
+            for row in connection.execution_options(yield_per=ROWS_PER_BATCH).execute(statement).mappings():
+                yield EventRow(**row)
 
     def find_incident_ids(self, beginning: str) -> list[str]:
         query = (

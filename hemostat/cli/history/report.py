@@ -82,8 +82,8 @@ def read_report(
 
     query = build_query(compute_previous_start(since, until), until=until, host=host, project=project)
     with app.open_event_store(settings) as records:
-        rows = records.find_incident_rows(query)
-    return build_report(decode_events(rows), list_starts(since, until), until)
+        events = decode_events(records.find_incident_rows(query))
+        return build_report(events, list_starts(since, until), until)
 
 
 def _format_title(statistics: "PeriodReport") -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from hemostat.core.history.incident_log import IncidentLog, build_incident_logs
-from hemostat.core.history.summary import IncidentSummary, count_alerts, summarize
+from hemostat.core.history.summary import IncidentSummary, count_alerts, summarize, trim_event
 from hemostat.events import Event, Kind
 
 Subject = tuple[str, str, Kind]
@@ -44,7 +44,7 @@ def build_report(events: Iterable[Event], starts: Sequence[float], until: float)
     """`starts` are the beginnings of the parts of the period, in epoch seconds. `events` are those up to
     `until` which belong to incidents of this period or of the one before."""
     since = starts[0]
-    events = [event for event in events if event.time < until]
+    events = [trim_event(event) for event in events if event.time < until]
     logs = build_incident_logs(events)
     logs_before = build_incident_logs(event for event in events if event.time < since)
     start_before = compute_previous_start(since, until)

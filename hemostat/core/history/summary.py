@@ -11,12 +11,15 @@ import msgspec
 from hemostat.core.history.incident_log import IncidentLog
 from hemostat.events import (
     Action,
+    Container,
+    Diagnosis,
     Epoch,
     Event,
     FalseAlarm,
     HealthAlert,
     Investigation,
     Kind,
+    Order,
     Outcome,
     Phase,
     RemediationComplete,
@@ -153,6 +156,42 @@ def summarize(incident_logs: Iterable[IncidentLog], starts: Sequence[float], unt
         closed=status_counts["closed"],
         actions=_count_actions(incidents, since),
     )
+
+
+def trim_event(event: Event) -> Event:
+    """Return the event with what statistics read. Other users of a host choose how large its events are, and
+    those of a period must fit into memory."""
+    data = event.data
+    changes: dict[str, object] = {}
+    match data:
+        case HealthAlert():
+            return msgspec.structs.replace(event, data=_trim_alert(data))
+        case RemediationNeeded(alert=alert, diagnosis=diagnosis) | FalseAlarm(
+            alert=alert, diagnosis=diagnosis
+        ):
+            changes = {"alert": _trim_alert(alert), "diagnosis": _trim_diagnosis(diagnosis)}
+        case RemediationComplete(container=container, diagnosis=diagnosis):
+            changes = {"container": _trim_container(container), "diagnosis": _trim_diagnosis(diagnosis)}
+            changes |= {"detail": "", "alert": None}
+        case Order(container=container):
+            changes = {"container": _trim_container(container), "reason": ""}
+    return msgspec.structs.replace(event, data=msgspec.structs.replace(data, **changes))
+
+
+def _trim_alert(alert: HealthAlert) -> HealthAlert:
+    container = _trim_container(alert.container)
+    return msgspec.structs.replace(alert, container=container, evidence=(), root="", downstream=())
+
+
+def _trim_container(container: Container) -> Container:
+    return Container(id=container.id, name=container.name)
+
+
+def _trim_diagnosis(diagnosis: Diagnosis) -> Diagnosis:
+    asked = diagnosis.investigation
+    if asked is not None:
+        asked = msgspec.structs.replace(asked, roots=(), quotes=(), expect="", alternative="", steps=())
+    return msgspec.structs.replace(diagnosis, reasons=(), investigation=asked)
 
 
 def compute_spread(seconds: Sequence[float]) -> DurationSpread | None:

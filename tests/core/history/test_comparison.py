@@ -1,12 +1,16 @@
 """A report names what fails more often than in the period before, and what no longer fails."""
 
+import tracemalloc
+
 import msgspec
 import pytest
 
 from hemostat.core.history import report_rows
 from hemostat.core.history.comparison import Trend, build_report
-from hemostat.events import Kind, Outcome, Reason
-from tests.support.samples import CLEARED, NOW, WEB, alert, complete, event
+from hemostat.core.history.incident_log import build_incident_logs
+from hemostat.core.history.summary import summarize, trim_event
+from hemostat.events import Evidence, Investigation, Kind, Outcome, Quote, Reason
+from tests.support.samples import ALL, CLEARED, DIAGNOSIS, NOW, WEB, alert, complete, event, needed
 
 DAY = 86_400.0
 DB = msgspec.structs.replace(WEB, id="c2", name="db")
@@ -91,3 +95,36 @@ def test_empty_period_before_is_stated():
     both = report(*fail("i1", 10), *fail("i2", -10))
     assert report_rows.describe_no_changes(both) == report_rows.NO_CHANGES
     assert report_rows.describe_no_changes(report(*fail("i1", 10), *fail("i2", -10, DB))) == ""
+
+
+def make_large(number: int):
+    facts = tuple(Evidence(f"fact{index}", "x" * 1000) for index in range(40))
+    labels = {f"hemostat.{index}": "x" * 200 for index in range(20)}
+    container = msgspec.structs.replace(WEB, labels=labels)
+    diagnosis = msgspec.structs.replace(DIAGNOSIS, reasons=("x" * 1000,) * 20)
+    large = alert(container=container, evidence=facts, occurrence=number)
+    return event(needed(alert=large, diagnosis=diagnosis), number)
+
+
+def test_report_keeps_no_texts_of_its_events():
+    """Other users of a host choose how large its events are, and how many there are."""
+    build_report((make_large(number) for number in range(2)), [NOW], NOW + DAY)
+    tracemalloc.start()
+    build_report((make_large(number) for number in range(500)), [NOW], NOW + DAY)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 << 20
+
+
+@pytest.mark.parametrize("each", ALL, ids=lambda each: each.type)
+def test_trimmed_events_have_the_same_statistics(each):
+    investigation = Investigation(model="m", quotes=(Quote("log", "x"),), tokens=7, cost=0.5)
+    diagnosis = msgspec.structs.replace(DIAGNOSIS, investigation=investigation)
+    if hasattr(each.data, "diagnosis"):
+        each = msgspec.structs.replace(each, data=msgspec.structs.replace(each.data, diagnosis=diagnosis))
+    before = event(alert(since=NOW - 5), -1, incident=each.incident)
+    summaries = [
+        summarize(build_incident_logs(events), [NOW - 10], NOW + DAY)
+        for events in ([before, each], [trim_event(before), trim_event(each)])
+    ]
+    assert summaries[0] == summaries[1]

@@ -1,5 +1,6 @@
 """Events as people read them."""
 
+import msgspec
 import pytest
 
 from hemostat.core.history.incident_log import build_incident_logs, find_subject
@@ -103,3 +104,11 @@ def test_acknowledgement_lasts_until_another_occurrence():
     assert build(alert(), taken, alert(occurrence=2)) is not None
     assert build(alert(), taken, CLEARED) is not None
     assert build(alert(), taken, CLEARED, alert(occurrence=2)) is None
+
+
+def test_incident_of_very_many_events_is_built():
+    """A container that fails again and again for a week adds as many to one incident."""
+    first = event(alert())
+    events = [msgspec.structs.replace(first, time=NOW + number) for number in range(100_000)]
+    (log,) = build_incident_logs(events)
+    assert len(log.steps) == len(events)
