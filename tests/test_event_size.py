@@ -1,5 +1,6 @@
 """What is encoded can be decoded, whatever an event holds; only what it can do without is left out."""
 
+import json
 import math
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hemostat.errors import DecodeError
 from hemostat.events import (
     MAX_BYTES,
     Container,
@@ -110,6 +112,25 @@ def test_unreadable_envelope_is_not_written():
         encode(msgspec.structs.replace(samples.ALL[0], time=math.inf))
     with pytest.raises(ValueError, match="cannot be sent"):
         encode(msgspec.structs.replace(samples.ALL[0], host="h" * MAX_BYTES))
+
+
+@pytest.mark.parametrize(
+    ("container", "durations", "envelope"),
+    [
+        ({}, {f"{number:x}": 0 for number in range(16_000)}, {"host": "h" * 100_000}),
+        ({}, {f"{number:x}": 9e12 for number in range(9_000)}, {"incident": "i" * 100_000}),
+        ({"id": "i" * 250_000}, {}, {}),
+    ],
+)
+def test_event_that_cannot_be_written_again_is_not_read(container, durations, envelope):
+    """It would be lost when it is stored, and end a recording. The sender chooses how numbers are written."""
+    fields = msgspec.json.decode(encode(samples.event(samples.complete())))
+    fields["data"]["container"] |= container
+    fields["data"]["durations"] = durations
+    raw = json.dumps(fields | envelope, separators=(",", ":")).replace("00000000000.0", "e11").replace(".0", "").encode()
+    assert len(raw) <= MAX_BYTES
+    with pytest.raises(DecodeError, match="larger than|cannot be sent"):
+        decode(raw)
 
 
 texts = st.text(st.characters(), max_size=50) | st.sampled_from(["\x01" * 300, "\ud800", "\0", "\u202e"])

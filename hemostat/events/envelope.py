@@ -26,6 +26,8 @@ MAX_BYTES: Final = 256 * 1024
 """Larger messages are refused unread: evidence is stored beside the stream, not in it."""
 MAX_TIME: Final = 250_000_000_000.0
 """The latest time that a calendar can show in every time zone, epoch seconds: in the year 9892."""
+MAX_GROWTH: Final = 8
+"""By how much an event may grow when it is encoded again: `9e15` becomes `9000000000000000.0`."""
 MAX_DATA_BYTES: Final = MAX_BYTES - 16 * 1024
 """Maximum bytes of an event's data, which leaves room for the envelope."""
 
@@ -185,7 +187,7 @@ def decode(raw: bytes) -> Event:
     """Read one event.
 
     Raises DecodeError for an event that is too large, malformed, of an unknown type or version, or has a
-    number out of range.
+    number out of range; also for one that would be too large when it is stored or recorded.
     """
     if len(raw) > MAX_BYTES:
         raise DecodeError(f"event of {len(raw)} bytes is larger than {MAX_BYTES}")
@@ -197,7 +199,7 @@ def decode(raw: bytes) -> Event:
         raise DecodeError(f"not an event: {error}") from None
     if not 0 <= envelope.time <= MAX_TIME or not is_finite(data):
         raise DecodeError("not an event: a number is out of range")
-    return Event(
+    event = Event(
         id=envelope.id,
         type=envelope.type,
         version=envelope.version,
@@ -208,6 +210,12 @@ def decode(raw: bytes) -> Event:
         cause=envelope.cause,
         data=data,
     )
+    if len(raw) > MAX_BYTES // MAX_GROWTH:
+        try:
+            encode(event)
+        except ValueError as error:
+            raise DecodeError(f"not an event: {error}") from None
+    return event
 
 
 def _require_known(envelope: _Envelope) -> None:
