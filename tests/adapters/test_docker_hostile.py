@@ -3,19 +3,21 @@ no number that is not finite, no text that is long."""
 
 import copy
 import math
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from typing import Any
 
 import msgspec
 import pytest
 
-from hemostat.adapters.docker_engine import failures, parse
+from hemostat.adapters.docker_engine import DockerEngine, failures, parse
 from hemostat.adapters.docker_engine.details import read_details
 from hemostat.adapters.sampling.docker_stats import answer
 from hemostat.core.remediation.stop_timeout import compute_stop_seconds
 from hemostat.core.remediation.verify import compute_startup_seconds
+from hemostat.errors import EngineError
 from tests.fuzz.targets import HEARD, INSPECTED, LISTED, STATS, leaves
+from tests.support.rule_proxy import Rule, RuleProxy, told
 
 LONG = "9" * 5000
 HOSTILE = [
@@ -112,3 +114,31 @@ def test_deeply_nested_responses_are_malformed():
         with pytest.raises((msgspec.MsgspecError, RecursionError)):
             parse.parse_line(raw)
     assert RecursionError in failures.SDK_FAILURES
+
+
+CALLS: dict[str, Callable[[DockerEngine], object]] = {
+    "version": lambda engine: engine.version(),
+    "list": lambda engine: engine.list_containers(),
+    "inspect": lambda engine: engine.inspect("web"),
+    "stats": lambda engine: engine.read_stats("web"),
+    "logs": lambda engine: engine.logs("web"),
+    "top": lambda engine: engine.top("web"),
+    "exec": lambda engine: engine.exec("web", ["true"]),
+    "update": lambda engine: engine.update("web", cpus=1.0),
+    "restart": lambda engine: engine.restart("web"),
+    "reclaim": lambda engine: engine.list_reclaimable(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("version", ["1.41", "1.41.0", "x", "", "1.41/../x", "1.41\r\nX: y", LONG])
+def test_engine_that_answers_anything_costs_no_more_than_the_call(call, version):
+    """A role must survive, and report it in one line."""
+    rules = [Rule("GET /version", told({"ApiVersion": version})), Rule("", told({}))]
+    with RuleProxy(None, *rules, upstream="") as proxy:
+        try:
+            with closing(DockerEngine.connect(proxy.url, 5.0)) as engine:
+                call(engine)
+        except EngineError as error:
+            assert str(error).isprintable()
+            assert len(str(error)) < 1000

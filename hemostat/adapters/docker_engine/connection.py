@@ -15,7 +15,12 @@ from requests import HTTPError, PreparedRequest, Response
 from hemostat.adapters.docker_engine import podman_api
 from hemostat.adapters.docker_engine.address import find_risk
 from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES, read_body
-from hemostat.adapters.docker_engine.failures import SDK_FAILURES, is_forbidden, translate_failure
+from hemostat.adapters.docker_engine.failures import (
+    SDK_FAILURES,
+    is_forbidden,
+    translate_failure,
+    translate_malformed,
+)
 from hemostat.adapters.docker_engine.mounted_socket import find_socket_path
 from hemostat.core.redact.address import mask_url
 from hemostat.core.settings.ssh_address import is_ssh, parse_ssh_address
@@ -85,8 +90,9 @@ class ClientPool:
 
     @contextmanager
     def lend_client(self, doing: str) -> Iterator[docker.APIClient]:
-        """Lend a client. Exceptions inside are raised as EngineErrors that name the operation `doing`."""
-        with self.translate_errors(doing):
+        """Lend a client. Exceptions inside, also those of an answer that lacks a standard field, are raised as
+        EngineErrors that name the operation `doing`."""
+        with translate_malformed(doing), self.translate_errors(doing):
             self._reach()
             client = self._take()
             try:

@@ -197,12 +197,15 @@ class DockerEngine:
     def _find_stop_seconds(self, container: str, timeout: float | None) -> int:
         """Whole seconds before SIGKILL. The SDK adds them to its own timeout, so it needs the number."""
         if timeout is None:
-            timeout = parse.parse_stop_timeout(self._inspect(container)["Config"].get("StopTimeout"))
+            inspected = self._inspect(container)
+            with translate_malformed(f"inspect {container}"):
+                timeout = parse.parse_stop_timeout(inspected["Config"].get("StopTimeout"))
         return math.ceil(bound_stop_seconds(timeout, self._stop_timeout_max))
 
     def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
-        body = parse.make_limits(self._inspect(container)["HostConfig"], cpus, memory)
+        inspected = self._inspect(container)
         with self.connection.lend_client(f"update {container}") as client:
+            body = parse.make_limits(inspected["HostConfig"], cpus, memory)
             # The SDK's method knows quotas but not NanoCpus, which `docker run --cpus` sets.
             url = f"{find_base_url(client)}/containers/{container}/update"
             raise_for_status(client.post(url, json=body, timeout=client.timeout))
