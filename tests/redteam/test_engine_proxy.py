@@ -117,11 +117,11 @@ def make_requests(endpoint: str) -> list[str]:
     return [f"{method} {version}{path}" for version in versions]
 
 
-def status(path: Path, request: str) -> int:
+def status(path: Path, request: str, headers: str = "Connection: close\r\n") -> int:
     with closing(socket.socket(socket.AF_UNIX)) as asked:
         asked.settimeout(30)
         asked.connect(str(path))
-        asked.sendall(f"{request} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n".encode())
+        asked.sendall(f"{request} HTTP/1.1\r\nHost: docker\r\n{headers}\r\n".encode())
         return int(asked.recv(64).split()[1])
 
 
@@ -187,6 +187,18 @@ frontend without{number}
 @pytest.mark.parametrize("way", ["read", "act"])
 def test_endpoints_that_escalate_are_forbidden(answers, way, request_line):
     assert status(answers[way], request_line) in {400, 403}
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "tcp", "websocket"])
+@pytest.mark.parametrize(("way", "request_line"), [("read", "GET /version"), ("act", f"POST /exec/{ID}/start")])
+def test_no_connection_becomes_a_tunnel(tmp_path, way, request_line, protocol):
+    """The requests in it would reach the engine unchecked."""
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+    upgrade = f"Connection: Upgrade\r\nUpgrade: {protocol}\r\nContent-Length: 0\r\n"
+    with RuleProxy(tmp_path / "engine", Rule("", switched), upstream="") as engine, ExitStack() as stack:
+        ways = serve(stack, tmp_path, str(tmp_path / "engine"))
+        assert status(ways[way], request_line, upgrade) in {400, 403}
+        assert engine.asked == []
 
 
 def is_watching(status: str) -> bool:
