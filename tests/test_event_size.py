@@ -127,9 +127,14 @@ def test_event_that_cannot_be_written_again_is_not_read(container, durations, en
     fields = msgspec.json.decode(encode(samples.event(samples.complete())))
     fields["data"]["container"] |= container
     fields["data"]["durations"] = durations
-    raw = json.dumps(fields | envelope, separators=(",", ":")).replace("00000000000.0", "e11").replace(".0", "").encode()
+    raw = (
+        json.dumps(fields | envelope, separators=(",", ":"))
+        .replace("00000000000.0", "e11")
+        .replace(".0", "")
+        .encode()
+    )
     assert len(raw) <= MAX_BYTES
-    with pytest.raises(DecodeError, match="larger than|cannot be sent"):
+    with pytest.raises(DecodeError, match=r"larger than|cannot be sent"):
         decode(raw)
 
 

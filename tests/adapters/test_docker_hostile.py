@@ -136,9 +136,19 @@ def test_engine_that_answers_anything_costs_no_more_than_the_call(call, version)
     """A role must survive, and report it in one line."""
     rules = [Rule("GET /version", told({"ApiVersion": version})), Rule("", told({}))]
     with RuleProxy(None, *rules, upstream="") as proxy:
-        try:
-            with closing(DockerEngine.connect(proxy.url, 5.0)) as engine:
-                call(engine)
-        except EngineError as error:
-            assert str(error).isprintable()
-            assert len(str(error)) < 1000
+        error = find_error(lambda: connect_and(call, proxy.url))
+    assert error.isprintable()
+    assert len(error) < 1000
+
+
+def find_error(work: Callable[[], object]) -> str:
+    try:
+        work()
+    except EngineError as error:
+        return str(error)
+    return ""
+
+
+def connect_and(call: Callable[[DockerEngine], object], url: str) -> None:
+    with closing(DockerEngine.connect(url, 5.0)) as engine:
+        call(engine)

@@ -145,7 +145,9 @@ def test_oldest_containers_are_compared_however_many_others_were_created_since(m
     """Others may crash, or start slowly: who creates containers must not hide where the engine runs."""
     machine.add_process(500, cgroup=f"/docker/{ID}")
     started_at = time.strftime("%Y-%m-%dT%H:%M:%S.5Z", time.gmtime(BOOT + 100))
-    crashing = [{"Id": f"{number:064d}", "Created": BOOT + 200, "State": "restarting"} for number in range(50)]
+    crashing = [
+        {"Id": f"{number:064d}", "Created": BOOT + 200, "State": "restarting"} for number in range(50)
+    ]
     slow = [{"Id": f"{number:064d}", "Created": BOOT + 200, "State": "running"} for number in range(50, 99)]
     rows = [*crashing, *slow, {"Id": ID, "Created": BOOT, "State": "running"}]
 

@@ -265,9 +265,7 @@ def test_missing_right_to_the_socket_of_the_host_is_named() -> None:
 # --- a hostile host ---------------------------------------------------------------------------------------
 
 
-def test_endless_output_of_the_host_is_not_collected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_output_of_the_host_is_not_collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssh_tunnel, "CHECK_SECONDS", 2.0)
     for server in serve(tmp_path, monkeypatch, ForceCommand="yes"):
         tracemalloc.start()

@@ -190,7 +190,9 @@ def test_endpoints_that_escalate_are_forbidden(answers, way, request_line):
 
 
 @pytest.mark.parametrize("protocol", ["h2c", "tcp", "websocket"])
-@pytest.mark.parametrize(("way", "request_line"), [("read", "GET /version"), ("act", f"POST /exec/{ID}/start")])
+@pytest.mark.parametrize(
+    ("way", "request_line"), [("read", "GET /version"), ("act", f"POST /exec/{ID}/start")]
+)
 def test_no_connection_becomes_a_tunnel(tmp_path, way, request_line, protocol):
     """The requests in it would reach the engine unchecked."""
     switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"

@@ -90,8 +90,8 @@ class ClientPool:
 
     @contextmanager
     def lend_client(self, doing: str) -> Iterator[docker.APIClient]:
-        """Lend a client. Exceptions inside, also those of an answer that lacks a standard field, are raised as
-        EngineErrors that name the operation `doing`."""
+        """Lend a client. Exceptions inside, also those of a malformed answer, are raised as EngineErrors that
+        name the operation `doing`."""
         with translate_malformed(doing), self.translate_errors(doing):
             self._reach()
             client = self._take()

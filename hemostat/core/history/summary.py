@@ -166,8 +166,8 @@ def trim_event(event: Event) -> Event:
     match data:
         case HealthAlert():
             return msgspec.structs.replace(event, data=_trim_alert(data))
-        case RemediationNeeded(alert=alert, diagnosis=diagnosis) | FalseAlarm(
-            alert=alert, diagnosis=diagnosis
+        case (
+            RemediationNeeded(alert=alert, diagnosis=diagnosis) | FalseAlarm(alert=alert, diagnosis=diagnosis)
         ):
             changes = {"alert": _trim_alert(alert), "diagnosis": _trim_diagnosis(diagnosis)}
         case RemediationComplete(container=container, diagnosis=diagnosis):

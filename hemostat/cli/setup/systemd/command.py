@@ -128,7 +128,7 @@ def _gather_facts(options: Globals, environ: Mapping[str, str], *, is_user: bool
     else:
         unit = SYSTEM_UNIT
         changes["state_dir"] = str(plan.STATE_DIRECTORY)
-        plan.check_executable(executable, host.list_executable_parts(executable))
+        plan.check_executable(host.list_executable_parts(executable))
         group = plan.choose_group(socket, host.list_socket_parts(socket)) if socket else ""
     is_podman = is_user and socket == _find_podman_socket(environ)
     if is_podman and not has_config:

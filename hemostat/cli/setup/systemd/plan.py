@@ -112,7 +112,7 @@ class UndoPlan(NamedTuple):
     manifest: Manifest | None
 
 
-def check_executable(path: Path, parts: Iterable[PathRights]) -> None:
+def check_executable(parts: Iterable[PathRights]) -> None:
     """Raise UsageError where the service's user cannot run the program, or where another user than root can
     change the program. `parts`: the program's files and each directory above them."""
     for part in parts:
