@@ -141,7 +141,7 @@ def test_own_container_is_compared_however_many_others_run(machine):
         assert read_location(ClientPool({"base_url": proxy.url}, 5.0), machine.root).is_local is True
 
 
-def test_oldest_containers_are_compared_however_many_others_were_created_since(machine):
+def test_oldest_containers_show_where_the_engine_runs_despite_new_ones(machine):
     """Others may crash, or start slowly: who creates containers must not hide where the engine runs."""
     machine.add_process(500, cgroup=f"/docker/{ID}")
     started_at = time.strftime("%Y-%m-%dT%H:%M:%S.5Z", time.gmtime(BOOT + 100))
