@@ -5,7 +5,7 @@ Precedence: flags > environment > file > defaults, one ChainMap over dotted keys
 and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB". An empty variable counts as
 unset. A variable with the prefix of HemoStat that is not a setting may belong to another program: it is
 reported and ignored. An unknown key in the file or on the command line is refused. Each table except `redis`
-and `engine` is defined in the module of core.settings that has its name.
+is defined in the module of core.settings that has its name; `engine` in that of `engines`.
 """
 
 import os
@@ -23,6 +23,7 @@ from msgspec.structs import FieldInfo
 from hemostat.core.settings import alert as alerting
 from hemostat.core.settings import redis_address
 from hemostat.core.settings.analyzer import AnalyzerSettings
+from hemostat.core.settings.engines import EngineAddress, expand_urls
 from hemostat.core.settings.environment import UnknownVariable, suggest_nearest
 from hemostat.core.settings.metrics import MetricsSettings
 from hemostat.core.settings.monitor import MonitorSettings, find_project_mistakes
@@ -31,8 +32,9 @@ from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.store import StoreSettings
 from hemostat.core.settings.trust import TrustSettings
 from hemostat.core.settings.tui import TuiSettings
+from hemostat.core.text import list_names, quote_text
 from hemostat.core.units import MAX_BYTES, MAX_SECONDS
-from hemostat.errors import ConfigError
+from hemostat.errors import ConfigError, UsageError
 from hemostat.text_file import find_credential, read_key_file, read_secret_file, read_text_file, show_path
 
 PREFIX: Final = "HEMOSTAT_"
@@ -58,24 +60,16 @@ class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """PEM private key of that certificate."""
 
 
-class Docker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    url: str = ""
-    """Address of the engine; empty: DOCKER_HOST, else docker's current context."""
-    ca_file: str = ""
-    """PEM certificates of the authorities trusted for tcp://; empty: DOCKER_CERT_PATH's, else Python's."""
-    cert_file: str = ""
-    """PEM certificate to show to an engine that asks for one."""
-    key_file: str = ""
-    """PEM private key of that certificate."""
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = ""
     """The name of the engine's host in events; empty: that of an address for ssh, else the hostname."""
     state_dir: str = ""
     """Directory of the embedded Redis and of locks; empty: the user's state directory."""
+    engines: dict[str, EngineAddress] = {}
+    """Several engines by the names of their hosts, in place of `host` and `engine`. In the settings of one of
+    them, only that engine, which is also `host` and `engine`."""
     redis: Redis = Redis()
-    engine: Docker = Docker()
+    engine: EngineAddress = EngineAddress()
     monitor: MonitorSettings = MonitorSettings()
     analyzer: AnalyzerSettings = AnalyzerSettings()
     responder: ResponderSettings = ResponderSettings()
@@ -88,6 +82,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def host_name(self) -> str:
         return self.host or _find_remote_host(self.engine.url) or socket.gethostname()
+
+    def split_by_engine(self) -> dict[str, "Settings"]:
+        """Return the settings of each engine, by the name of its host."""
+        if not self.engines:
+            return {self.host_name: self}
+        return {
+            name: msgspec.structs.replace(self, host=name, engine=each, engines={name: each})
+            for name, each in self.engines.items()
+        }
+
+    def select_engine(self, name: str = "") -> "Settings":
+        """Return the settings of the engine of this name, or of the only engine. Raises UsageError."""
+        if not self.engines and not name:
+            return self
+        name = name or (next(iter(self.engines)) if len(self.engines) == 1 else "")
+        if name in self.engines:
+            return self.split_by_engine()[name]
+        names = list_names(self.engines)
+        if not name:
+            raise UsageError(f"several engines are configured: {names}", hint="name one with --engine NAME")
+        hint = f"the configured engines are {names}" if names else "name engines in the table [engines]"
+        raise UsageError(
+            f"no engine is named {quote_text(name)}", hint=suggest_nearest(name, self.engines) or hint
+        )
 
     @property
     def state_path(self) -> Path:
@@ -138,6 +156,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return {name: _with_url(name, channel) for name, channel in channels.items()}
 
 
+ENGINES_KEY: Final = "engines"
 CHANNELS_KEY: Final = "alert.channels"
 SECRET_KEYS: Final = frozenset(
     {"alert.slack_webhook", "alert.heartbeat_url", CHANNELS_KEY, "analyzer.api_key", "redis.password"}
@@ -176,6 +195,12 @@ class Loaded(msgspec.Struct, frozen=True):
     unknown: tuple[UnknownVariable, ...] = ()
     """Variables with the prefix of HemoStat that are not settings, with the nearest setting."""
 
+    def select_engine(self, name: str) -> "Loaded":
+        """Return the settings of the engine of this name, with their origins. Raises UsageError."""
+        keys = ["host", *(key for key in FIELDS if key.startswith("engine."))]
+        origins = self.origins | dict.fromkeys(keys, self.origins[ENGINES_KEY])
+        return msgspec.structs.replace(self, settings=self.settings.select_engine(name), origins=origins)
+
 
 def load(
     path: Path | None = None,
@@ -186,17 +211,20 @@ def load(
 ) -> Loaded:
     """Read the settings. `path` must exist if given; otherwise the first existing file of `search` is read.
 
-    `flags` are dotted keys from the command line, their values text as in the environment. Raises
-    ConfigError, which names file, key and nearest key.
+    `flags` are dotted keys from the command line, their values text as in the environment. `engines.NAME` is
+    the URL of one engine. Raises ConfigError, which names file, key and nearest key.
     """
     environ = os.environ if environ is None else environ
     path = _find(path, environ, search)
     layers: ChainMap[str, Value] = ChainMap(
-        dict(_from_flags(flags)),
+        dict(_from_flags({key: raw for key, raw in flags.items() if not _is_engine_key(key)})),
         dict(_from_environ(environ)),
         dict(_from_file(path)) if path else {},
         {key: Value(attrgetter(key)(Settings()), "default") for key in FIELDS},
     )
+    if urls := {key.partition(".")[2]: raw for key, raw in flags.items() if _is_engine_key(key)}:
+        table = msgspec.to_builtins(_convert(ENGINES_KEY, layers[ENGINES_KEY]))
+        layers[ENGINES_KEY] = Value({**table, **urls}, "flag")
     settings = msgspec.convert(_nest({key: _convert(key, layers[key]) for key in FIELDS}), Settings)
     for key, why in find_project_mistakes(settings.monitor.projects):
         raise ConfigError(f"{layers['monitor.projects'].origin}: monitor.projects.{key} {why}")
@@ -213,6 +241,8 @@ def load(
         where = layers["redis.url"].origin
         raise ConfigError(f"{where}: redis.url {mask_url(settings.redis.url)}: {why}", hint=hint)
     _check_ssh_address(settings.engine.url, layers["engine.url"].origin)
+    if settings.engines:
+        _check_engines(settings, layers)
     origins = {key: layers[key].origin for key in FIELDS}
     return Loaded(settings, origins, path, tuple(_find_unknown(environ)))
 
@@ -237,6 +267,22 @@ def _check_ssh_address(url: str, origin: str) -> None:
         raise ConfigError(f"{origin}: engine.url: {error}") from None
 
 
+def _check_engines(settings: Settings, layers: Mapping[str, Value]) -> None:
+    from hemostat.core.settings.engine_mistakes import find_engine_mistake
+
+    origin = layers[ENGINES_KEY].origin
+    for key in ("host", *(key for key in FIELDS if key.startswith("engine."))):
+        if attrgetter(key)(settings):
+            raise ConfigError(
+                f"{layers[key].origin}: {key} cannot be combined with {ENGINES_KEY} ({origin})",
+                hint=f"remove it: the table [{ENGINES_KEY}] has the address and the host of each engine",
+            )
+    name, why = find_engine_mistake(settings.engines, os.path.realpath)
+    if why:
+        place = f"{ENGINES_KEY}.{quote_text(name)}" if name else ENGINES_KEY
+        raise ConfigError(f"{origin}: {place}: {why}")
+
+
 def search_path() -> list[Path]:
     """Return the paths that are searched for a configuration file, in order."""
     import platformdirs
@@ -250,6 +296,11 @@ def search_path() -> list[Path]:
 def mask_settings(settings: Settings) -> dict[str, object]:
     """Return the settings by dotted key, as TOML values, with secrets masked."""
     return {key: _mask(key, value) for key, value in _flatten(msgspec.to_builtins(settings))}
+
+
+def find_setting(key: str) -> str:
+    """Return the setting that a flag with this key changes: `engines` for `engines.NAME`."""
+    return ENGINES_KEY if _is_engine_key(key) else key
 
 
 def get_variable_name(key: str) -> str:
@@ -284,6 +335,11 @@ def _from_flags(flags: Mapping[str, object]) -> Iterator[tuple[str, Value]]:
         if key not in FIELDS:
             raise ConfigError(f"flag: {key} is not a setting", hint=suggest_nearest(key, FIELDS) or LIST_HINT)
         yield key, Value(raw, "flag")
+
+
+def _is_engine_key(key: str) -> bool:
+    """Whether the key of a flag is `engines.NAME`, whose value is the URL of one engine."""
+    return key.startswith(f"{ENGINES_KEY}.")
 
 
 def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, Value]]:
@@ -341,6 +397,7 @@ def _convert(key: str, value: Value) -> object:
     field = FIELDS[key]
     try:
         raw = parse_value(field.type, value.raw)
+        raw = expand_urls(raw) if key == ENGINES_KEY else raw
         strict = not value.origin.startswith(("environment", "flag"))
         return _check_bounds(msgspec.convert(raw, field.type, strict=strict))
     except (ValueError, msgspec.MsgspecError, RecursionError) as error:
@@ -376,6 +433,11 @@ def _mask(key: str, value: Any) -> object:
     if key == CHANNELS_KEY:
         return {
             name: {**each, "url": each["url"] and hidden, "url_file": show_path(each["url_file"])}
+            for name, each in value.items()
+        }
+    if key == ENGINES_KEY:
+        return {
+            name: {part: _mask(f"engine.{part}", text) for part, text in each.items() if text}
             for name, each in value.items()
         }
     if key in SECRET_KEYS and value:

@@ -14,7 +14,7 @@ class Role(NamedTuple):
     writes: tuple[str, ...]
     description: str
     per_host: bool = False
-    """Whether every host has its own consumer group: a role cannot reach the engine of another host."""
+    """Whether the role works for one host, with its own consumer group: it uses the engine of that host."""
     shows: tuple[str, ...] = ("heartbeat",)
     """Types that it publishes for screens only."""
     defers: bool = False
@@ -38,6 +38,7 @@ ROLES: Final = (
         (),
         ("health_alert",),
         "Watch containers and raise alerts.",
+        per_host=True,
         shows=("container_stats", "heartbeat"),
     ),
     Role(

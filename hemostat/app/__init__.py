@@ -10,7 +10,6 @@ from hemostat.app.backends import (
     SimulatedBackends,
     UnknownHost,
     check_state_directory,
-    make_engine_address,
     make_host_probe,
     stop_embedded_redis,
 )
@@ -20,13 +19,13 @@ from hemostat.app.connections import (
     make_shell,
     open_audit_anchor,
     open_bus,
-    open_engine,
     open_eval_capture,
     open_event_store,
     open_evidence_store,
     open_operator,
     open_redis,
 )
+from hemostat.app.engines import EnginePool, check_engine_addresses, make_engine_address, open_engine
 from hemostat.app.llm import make_advisor, open_eval_run
 from hemostat.app.metrics import run_metrics
 from hemostat.app.notifications import find_webhook_doubts, open_notifiers
@@ -35,10 +34,12 @@ from hemostat.app.roles import run_role
 
 __all__ = [
     "Backends",
+    "EnginePool",
     "RealBackends",
     "RoleContext",
     "SimulatedBackends",
     "UnknownHost",
+    "check_engine_addresses",
     "check_state_directory",
     "find_webhook_doubts",
     "has_stored_data",

@@ -8,6 +8,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from hemostat.app.engines import EnginePool, make_engine_address
 from hemostat.background import run_in_background
 from hemostat.config import Settings
 from hemostat.core.labels.values import ProbeTarget
@@ -19,6 +20,7 @@ from hemostat.ports import (
     Bus,
     ControlStore,
     Engine,
+    EngineReader,
     EngineVersion,
     EventStore,
     EvidenceStore,
@@ -247,6 +249,11 @@ class Backends(Protocol):
 
     def get_engine(self) -> tuple[Engine, Sampler]: ...
 
+    def get_engine_of(self, host: str) -> EngineReader:
+        """Return the engine of a host, to read evidence. Raises EngineError for a host whose engine is not
+        configured here."""
+        ...
+
     def get_host_probe(self, engine: Engine) -> HostProbe: ...
 
     def get_ledger(self) -> Ledger: ...
@@ -277,21 +284,26 @@ class RealBackends:
         self._settings = settings
         self._redis = make_redis_client(settings, start=True)
         self.bus = make_bus(self._redis)
+        self._engine_pool = EnginePool.from_settings(settings)
 
     def get_engine(self) -> tuple[Engine, Sampler]:
-        """Return the engine and a sampler: cgroup files where this host has them, else the engine's stats."""
+        """Return the engine, which connects at its first request, and a sampler: cgroup files where this host
+        has them, else the engine's stats."""
         from hemostat.adapters.docker_engine import DockerEngine
         from hemostat.adapters.sampling.cgroups import CgroupSampler
         from hemostat.adapters.sampling.docker_stats import StatsSampler
 
         settings = self._settings
-        engine = DockerEngine.connect(
+        engine = DockerEngine.make(
             **make_engine_address(settings),
             label=settings.monitor.only,
             stop_timeout_max=settings.responder.stop_timeout_max,
         )
         stats = StatsSampler(engine.read_stats, engine.follow_stats)
         return engine, FallbackSampler(CgroupSampler(), stats, EngineHost(engine.version).find_local)
+
+    def get_engine_of(self, host: str) -> EngineReader:
+        return self._engine_pool.get(host)
 
     def get_host_probe(self, engine: Engine) -> HostProbe:
         return make_host_probe(engine)
@@ -337,6 +349,7 @@ class RealBackends:
         return RedisLlmBudget(self._redis)
 
     def close(self) -> None:
+        self._engine_pool.close()
         self.bus.close()
         stop_embedded_redis(self._settings)
 
@@ -365,6 +378,9 @@ class SimulatedBackends:
 
     def get_engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
+
+    def get_engine_of(self, host: str) -> EngineReader:  # noqa: ARG002
+        return self._engine
 
     def get_host_probe(self, engine: Engine) -> HostProbe:  # noqa: ARG002
         return UnknownHost()
@@ -425,17 +441,6 @@ def make_event_store(settings: Settings, *, write: bool) -> EventStore:
         check_state_directory(settings)
     url = settings.store_url or f"sqlite:///{settings.state_path / HISTORY_FILE}"
     return SqlStore(url, time.time, write=write, keys=lambda: settings.audit_keys)
-
-
-def make_engine_address(settings: Settings) -> dict[str, Any]:
-    """Return the URL of the engine and its TLS files, None where the docker command's own apply."""
-    engine = settings.engine
-    files = (engine.ca_file, engine.cert_file, engine.key_file)
-    if not any(files):
-        return {"url": engine.url or None}
-    from hemostat.adapters.docker_engine.tls import Tls
-
-    return {"url": engine.url or None, "tls": Tls(*files)}
 
 
 def make_bus(redis: "Client") -> Bus:

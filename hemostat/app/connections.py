@@ -10,14 +10,14 @@ import msgspec
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.app.backends import (
     make_bus,
-    make_engine_address,
     make_event_store,
     make_redis_client,
     stop_embedded_redis,
 )
+from hemostat.app.engines import EnginePool
 from hemostat.config import Settings
 from hemostat.operator import OperatorCommands
-from hemostat.ports import AuditAnchor, Bus, ContainerShell, Engine, EventStore, EvidenceStore
+from hemostat.ports import AuditAnchor, Bus, ContainerShell, EventStore, EvidenceStore
 
 if TYPE_CHECKING:
     from hemostat.adapters.redis import Client
@@ -112,34 +112,23 @@ def open_evidence_store(settings: Settings) -> Iterator[EvidenceStore]:
 
 @contextmanager
 def open_eval_capture(settings: Settings) -> Iterator["EvalCapture"]:
-    """Yield the capture of past incidents, from a running Redis, and from the engine if it answers. Raises
+    """Yield the capture of past incidents, from a running Redis, and from the engines that answer. Raises
     BusUnreachableError."""
     from hemostat.adapters.redis import RedisBus, RedisEvidence, RedisPrecedents
     from hemostat.agents.analyzer.capture import EvalCapture
 
     redis = make_redis_client(settings, start=False)
+    engines = EnginePool.from_settings(settings)
     try:
-        yield EvalCapture(
-            lambda: open_engine(settings),
-            RedisBus(redis),
-            RedisEvidence(redis),
-            RedisPrecedents(redis),
-            host=settings.host_name,
-        )
+        yield EvalCapture(engines.get, RedisBus(redis), RedisEvidence(redis), RedisPrecedents(redis))
     finally:
+        engines.close()
         redis.close()
 
 
 def make_shell(settings: Settings) -> ContainerShell:
-    """Return the opener of shells in containers of the configured engine."""
+    """Return the opener of shells in containers of the engine. Raises UsageError where several engines are
+    configured."""
     from hemostat.adapters.docker_engine.shell import DockerShell
 
-    return DockerShell(**msgspec.structs.asdict(settings.engine))
-
-
-def open_engine(settings: Settings, *, label: str = "") -> Engine:
-    """Return the engine, after it has answered. `label` is a filter of its lists. Raises
-    EngineUnreachableError."""
-    from hemostat.adapters.docker_engine import DockerEngine
-
-    return DockerEngine.connect(**make_engine_address(settings), label=label)
+    return DockerShell(**msgspec.structs.asdict(settings.select_engine().engine))

@@ -4,6 +4,8 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -13,10 +15,11 @@ from hemostat.app.llm import make_advisor, make_terms
 from hemostat.app.notifications import run_notifiers
 from hemostat.app.role_context import RoleContext
 from hemostat.app.store import run_store_writer
+from hemostat.background import run_in_background
 from hemostat.config import Settings
 from hemostat.consumer import BatchConsumer, ConsumerLimits, EventConsumer
 from hemostat.errors import AdapterError, HemoStatError
-from hemostat.ports import Advisor, Bus, Interrupted
+from hemostat.ports import Advisor, Bus, Engine, EngineVersion, Interrupted, Sampler
 from hemostat.retry import Retry
 
 if TYPE_CHECKING:
@@ -38,6 +41,14 @@ MAX_ENTRIES_AHEAD: Final = 64
 RESPONDER_AHEAD: Final = 15
 """Entries that a role reads at once where each step asks the engine: later entries must not wait for long."""
 
+POLL_SECONDS: Final = 0.2
+"""Seconds between two checks whether a role that waits for its engine is to stop."""
+
+QUIET_START_SECONDS: Final = 5.0
+"""Seconds that an engine may take to answer before the role reports that it waits."""
+
+NO_ANSWER_TEXT: Final = "the engine has not answered yet"
+
 UNKNOWN_MEMORY_BYTES: Final = 1 << 62
 """Bytes: no usage fills a host whose memory is unknown."""
 
@@ -55,10 +66,11 @@ def run_role(
 ) -> None:
     """Run one role until `stop` is set, on the real backends if no others are given. `on_ready` is called
     when the role's first heartbeat is on the bus. Raises HemoStatError where the start fails."""
+    role = streams.ROLES_BY_NAME[name]
+    settings = settings.select_engine() if role.per_host else settings
     parts = RealBackends(settings) if parts is None else parts
     try:
         _require_bus(parts.bus)
-        role = streams.ROLES_BY_NAME[name]
         _RUN_BY_NAME[name](RoleContext(role, settings, parts, instance, stop, on_ready))
     finally:
         parts.close()
@@ -74,13 +86,38 @@ def _require_bus(bus: Bus) -> None:
             raise
 
 
+def _start_engine(context: RoleContext) -> tuple[Engine, Sampler, EngineVersion]:
+    """Return the engine, after it has answered. Only an engine from the table `engines` is waited for: the
+    role is up meanwhile, and its heartbeats report the engine. Raises EngineUnreachableError, and Interrupted
+    when the process is to stop."""
+    engine, sampler = context.parts.get_engine()
+    if not context.settings.engines:
+        return engine, sampler, engine.version()
+
+    def ask() -> EngineVersion | None:
+        with suppress(Interrupted):
+            return context.retry(engine.version)
+        return None
+
+    answer = run_in_background(ask, "engine-start")
+    report, began = Retry(context.clock), context.clock.now()
+    while not wait((answer,), POLL_SECONDS).done:
+        trouble = context.retry.trouble
+        if context.heartbeat.is_due() and (trouble or context.clock.now() - began > QUIET_START_SECONDS):
+            report(partial(context.heartbeat.send, trouble or NO_ANSWER_TEXT, 0))
+        if context.stop.is_set():
+            raise Interrupted
+    if (version := answer.result()) is None:
+        raise Interrupted
+    return engine, sampler, version
+
+
 def _run_monitor(context: RoleContext) -> None:
     from hemostat.agents.monitor import Monitor
     from hemostat.watcher import Watcher
 
     settings = context.settings
-    engine, sampler = context.parts.get_engine()
-    version = engine.version()
+    engine, sampler, version = _start_engine(context)
     for forbidden in version.forbidden:
         logger.warning("engine_access.denied error=%s", forbidden)
     monitor = Monitor(
@@ -139,10 +176,7 @@ def _make_llm_advisor(context: RoleContext, model: Advisor | None) -> "LlmAdviso
 
     parts = context.parts
     precedents = parts.get_precedent_store()
-    host = context.settings.host_name
-    evidence_source = LiveEvidenceSource(
-        lambda: parts.get_engine()[0], parts.bus, precedents, context.clock, host=host
-    )
+    evidence_source = LiveEvidenceSource(parts.get_engine_of, parts.bus, precedents, context.clock)
     terms = make_terms(context.settings, model)
     return LlmAdvisor(
         model,
@@ -160,8 +194,7 @@ def _run_responder(context: RoleContext) -> None:
     from hemostat.agents.responder import Responder, ResponderDependencies
 
     settings = context.settings
-    engine, sampler = context.parts.get_engine()
-    version = engine.version()
+    engine, sampler, version = _start_engine(context)
     host_probe = context.parts.get_host_probe(engine)
     responder = Responder(
         ResponderDependencies(

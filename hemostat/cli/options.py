@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from hemostat.cli.completion.names import complete_changes, complete_files
+from hemostat.cli.completion.names import complete_changes, complete_engines, complete_files
 from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ class Globals:
 
     def __init__(self) -> None:
         self.config: str | None = None
+        self.engine: str | None = None
+        """The name of the engine to which commands are limited."""
         self.changes: dict[str, str] = {}
         """Settings by dotted key, as text."""
         self.json = False
@@ -36,7 +38,7 @@ class Globals:
         self.refuse_secrets()
         loaded = config.load(Path(self.config) if self.config else None, flags=self.changes)
         _tell_unknown(loaded.unknown)
-        return loaded
+        return loaded if self.engine is None else loaded.select_engine(self.engine)
 
     def refuse_secrets(self) -> None:
         """Raise UsageError for a secret in --set."""
@@ -44,9 +46,10 @@ class Globals:
 
         for key, value in self.changes.items():
             if key in config.SECRET_KEYS or _has_password(key, value):
+                variable = config.get_variable_name(config.find_setting(key))
                 raise UsageError(
                     f"--set {key}: every user of this machine can read a secret on the command line",
-                    hint=f"use {config.get_variable_name(key)} or the configuration file",
+                    hint=f"use {variable} or the configuration file",
                 )
 
     def load_settings(self) -> "Settings":
@@ -62,12 +65,14 @@ class Globals:
         would lose lines.
         """
         config = [] if self.config is None else ["--config", self.config]
+        engine = [] if self.engine is None else ["--engine", self.engine]
         changes = [
             argument for key, value in self.changes.items() for argument in ("--set", f"{key}={value}")
         ]
         form = [] if self.log_format == "auto" else ["--log-format", self.log_format]
         return (
             config
+            + engine
             + changes
             + form
             + (["-q"] if self.verbosity == QUIET_VERBOSITY else ["-v"] * self.verbosity)
@@ -88,12 +93,13 @@ def add_global_options(command: click.Command) -> click.Command:
 
 
 def _has_password(key: str, value: str) -> bool:
-    from hemostat.config import URL_KEYS
+    from hemostat.config import ENGINES_KEY, URL_KEYS, find_setting
     from hemostat.core.redact.address import has_login
 
     if value.startswith("ssh://"):  # the engine's: a name without a password
         return ":" in value.removeprefix("ssh://").rpartition("@")[0]
-    return has_login(value) or (key in URL_KEYS and "://" not in value and bool({"@", "?", "#"} & set(value)))
+    is_url = key in URL_KEYS or find_setting(key) == ENGINES_KEY
+    return has_login(value) or (is_url and "://" not in value and bool({"@", "?", "#"} & set(value)))
 
 
 def _tell_unknown(unknown: "tuple[UnknownVariable, ...]") -> None:
@@ -112,6 +118,11 @@ def _tell_unknown(unknown: "tuple[UnknownVariable, ...]") -> None:
 def _remember_config(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
         context.obj.config = value
+
+
+def _remember_engine(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.obj.engine = value
 
 
 def _remember_changes(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> None:
@@ -158,6 +169,13 @@ OPTIONS: Final = (
         callback=_remember_config,
         shell_complete=complete_files,
         help="Path of the configuration file.",
+    ),
+    _make_option(
+        "--engine",
+        metavar="NAME",
+        callback=_remember_engine,
+        shell_complete=complete_engines,
+        help="Use only this engine of the table [engines].",
     ),
     _make_option(
         "--set",

@@ -1,4 +1,4 @@
-"""Runs `hemostat all`: one child process per role, restarted with the same back-off as containers.
+"""Runs `hemostat all`: one child process per role and engine, restarted with the same back-off as containers.
 
 One thread waits for everything at once: the children's output, their exits, signals, and starts that are due.
 The service manager learns from the same thread that all roles are up, and that the supervisor is alive.
@@ -31,8 +31,8 @@ GRACE_SECONDS: Final = 10.0
 PR_SET_PDEATHSIG: Final = 1
 
 Command = Callable[[str, str, int], list[str]]
-"""Turns the names of a role and of the instance, and the descriptor to which the child writes a byte when it
-is ready, into the child's argument vector."""
+"""Turns the names of a child (ROLE, or ROLE ENGINE) and of the instance, and the descriptor to which the
+child writes a byte when it is ready, into the child's argument vector."""
 
 
 def supervise(

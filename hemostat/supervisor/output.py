@@ -1,4 +1,4 @@
-"""Writes the lines of all children, each labelled with its role, to one output."""
+"""Writes the lines of all children, each labelled with its role and engine, to one output."""
 
 import errno
 import json
@@ -69,8 +69,10 @@ class LineSplitter:
         return [_clean_line(line[:MAX_LINE_BYTES]) for line in lines]
 
 
-def _make_object(role: str, text: str) -> str:
-    """Return the line as a JSON object that names its role; other text becomes the `text` of an object."""
+def _make_object(label: str, text: str) -> str:
+    """Return the line as a JSON object that names its role, and its engine if the label does; other text
+    becomes the `text` of an object."""
+    role, _, engine = label.partition(" ")
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError):
@@ -78,7 +80,8 @@ def _make_object(role: str, text: str) -> str:
     if not isinstance(fields, dict):
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         fields = {"time": now, "level": "warning", "event": "process.said", "text": text}
-    return json.dumps({"role": role, **fields}, ensure_ascii=False)
+    names = {"role": role, "engine": engine} if engine else {"role": role}
+    return json.dumps({**names, **fields}, ensure_ascii=False)
 
 
 def _clean_line(line: bytes) -> str:

@@ -87,13 +87,27 @@ class DockerEngine:
         stop_timeout_max: float = DEFAULT_MAX_STOP_SECONDS,
         tls: "Tls | None" = None,
     ) -> Self:
-        """Connect to the engine at `url`, or at the address that the docker command uses.
+        """As `make`, but the engine has answered once. Raises EngineUnreachableError."""
+        engine = cls.make(url, timeout, label=label, stop_timeout_max=stop_timeout_max, tls=tls)
+        with engine.connection.lend_client("connect"):
+            return engine
 
-        `timeout`: seconds for an answer. `tls`: as in `find_address`. Raises EngineUnreachableError.
+    @classmethod
+    def make(
+        cls,
+        url: str | None = None,
+        timeout: float = 30.0,
+        *,
+        label: str = "",
+        stop_timeout_max: float = DEFAULT_MAX_STOP_SECONDS,
+        tls: "Tls | None" = None,
+    ) -> Self:
+        """Return the engine at `url`, or at the address that the docker command uses.
+
+        `timeout`: seconds for an answer. `tls`: as in `find_address`. Raises EngineUnreachableError for an
+        address or files that cannot be used.
         """
-        connection = ClientPool(find_address(url, tls), timeout)
-        with connection.lend_client("connect"):
-            return cls(connection, label, stop_timeout_max)
+        return cls(ClientPool(find_address(url, tls), timeout), label, stop_timeout_max)
 
     def version(self) -> EngineVersion:
         return read_version(self.connection)

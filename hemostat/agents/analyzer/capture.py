@@ -25,22 +25,19 @@ MAX_HINTS: Final = 3
 
 
 class EvalCapture:
-    """Captures eval cases of the engine of `host`, to which it connects on first use."""
+    """Captures eval cases. `find_engine` is as in LiveEvidenceSource."""
 
     def __init__(
         self,
-        engine: Callable[[], EngineReader],
+        find_engine: Callable[[str], EngineReader],
         bus: Bus,
         evidence_store: EvidenceStore,
         precedents: PrecedentStore,
-        *,
-        host: str,
     ) -> None:
-        self._engine = engine
+        self._find_engine = find_engine
         self._bus = bus
         self._evidence_store = evidence_store
         self._precedent_store = precedents
-        self._host = host
 
     def find_incident(self, name: str) -> IncidentLog:
         """Return the incident with this id, with an id that begins with `name`, or the latest of the
@@ -126,10 +123,11 @@ class EvalCapture:
 
     def _snapshot_unchanged(self, data: HealthAlert, alert: Event) -> EvidenceSnapshot | None:
         """Return a snapshot of the container as it is, or None if its state has changed since the alert."""
-        if data.container.is_host or alert.host != self._host:
+        if data.container.is_host:
             return None
         try:
-            info = self._engine().inspect(data.container.id)
+            engine = self._find_engine(alert.host)
+            info = engine.inspect(data.container.id)
             if max(info.started_at, info.finished_at) > alert.time:
                 return None
             data = msgspec.structs.replace(data, container=info.ref)
@@ -137,7 +135,7 @@ class EvalCapture:
         except HemoStatError:
             return None
         return take_snapshot(
-            self._engine, lambda _: [each for each in points if each.time <= alert.time], data, alert.time
+            lambda: engine, lambda _: [each for each in points if each.time <= alert.time], data, alert.time
         )
 
 

@@ -33,24 +33,20 @@ MAX_EVENT_LINES: Final = 20
 
 
 class LiveEvidenceSource:
-    """Evidence about the containers of `host`. The engine is connected on first use. About containers of
-    another host only events are available."""
+    """Evidence about containers. `find_engine` returns the engine of a host, and raises EngineError for a
+    host whose engine is out of reach: about its containers only events are available."""
 
     def __init__(
         self,
-        engine: Callable[[], EngineReader],
+        find_engine: Callable[[str], EngineReader],
         bus: Bus,
         precedents: PrecedentStore,
         clock: Clock,
-        *,
-        host: str,
     ) -> None:
-        self._connect_engine = engine
-        self._connected_engine: EngineReader | None = None
+        self._find_engine = find_engine
         self._bus = bus
         self._precedent_store = precedents
         self._clock = clock
-        self._host = host
 
     def build_case(self, alert: Event) -> EvidenceCase:
         data = alert.data
@@ -63,7 +59,7 @@ class LiveEvidenceSource:
             time=now,
             alert=data,
             dossier=take_snapshot(
-                lambda: self._require_engine(alert.host),
+                lambda: self._find_engine(alert.host),
                 lambda container: self.read_metrics(alert.host, container),
                 data,
                 now,
@@ -74,13 +70,13 @@ class LiveEvidenceSource:
         )
 
     def read_log(self, host: str, container: Container, tail: int) -> str:
-        return self._require_engine(host).logs(container.id, tail)
+        return self._find_engine(host).logs(container.id, tail)
 
     def list_processes(self, host: str, container: Container) -> Sequence[str]:
-        return self._require_engine(host).top(container.id)
+        return self._find_engine(host).top(container.id)
 
     def read_details(self, host: str, container: Container) -> ContainerDetails:
-        return self._require_engine(host).read_details(container.id)
+        return self._find_engine(host).read_details(container.id)
 
     def read_metrics(self, host: str, container: Container) -> Sequence[MetricPoint]:
         return self._bus.read_metrics(host, container.name)
@@ -93,15 +89,6 @@ class LiveEvidenceSource:
             _without_dependents(each) for each in recent if each.host == host and _is_about(each, container)
         )
         return describe_events(here, {container.name}, self._clock.now())
-
-    def _require_engine(self, host: str) -> EngineReader:
-        """Return the engine of `host`. Raises EngineError for another host, because the local engine may have
-        a different container of that name."""
-        if host != self._host:
-            raise EngineError(f"it runs on {host}, whose engine cannot be reached from here")
-        if self._connected_engine is None:
-            self._connected_engine = self._connect_engine()
-        return self._connected_engine
 
 
 def _is_about(event: Event, container: Container) -> bool:

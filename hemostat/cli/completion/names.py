@@ -102,6 +102,12 @@ def complete_changes(_: click.Context, __: click.Parameter, incomplete: str) -> 
     return [CompletionItem(each) for each in offered if each.startswith(incomplete)]
 
 
+def complete_engines(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Offer the names in the table [engines]."""
+    engines = context.find_root().obj.load_settings().engines
+    return _offer(incomplete, ((each, "") for each in engines))
+
+
 def complete_settings(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """Offer dotted keys, and the names of tables."""
     from hemostat.config import FIELDS

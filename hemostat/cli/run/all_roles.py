@@ -46,14 +46,14 @@ def everything(options: Globals, checked: bool) -> int:
         else RotatedLines(make_rotating_handler(options.log_file))
     )
 
-    def child(role: str, instance: str, ready: int) -> list[str]:
+    def child(name: str, instance: str, ready: int) -> list[str]:
+        role, _, engine = name.partition(" ")
         command = ROLES_BY_NAME[role].command if role in ROLES_BY_NAME else role
-        return [*make_child_command(command, instance, options), "--ready", str(ready)]
+        return [*make_child_command(command, instance, options, engine), "--ready", str(ready)]
 
-    roles = [role.name for role in ROLES] + (["metrics"] if settings.metrics.address else [])
     try:
         return supervisor.supervise(
-            roles,
+            list_children(settings),
             child,
             state_dir=settings.state_path,
             out=out,
@@ -64,15 +64,30 @@ def everything(options: Globals, checked: bool) -> int:
         app.stop_embedded_redis(settings)
 
 
+def list_children(settings: "Settings") -> list[str]:
+    """Return the names of the child processes: of each role, and with the table `engines`, of the monitor and
+    the responder with each engine, as in `monitor web1`."""
+    names = [
+        f"{role.name} {engine}" if engine else role.name
+        for role in ROLES
+        for engine in (settings.engines if role.per_host and settings.engines else [""])
+    ]
+    return names + (["metrics"] if settings.metrics.address else [])
+
+
 def _check_settings(options: Globals, settings: "Settings") -> None:
-    """Report errors that prevent a start at once. Later errors are waited for.
+    """Report errors that prevent a start at once. Later errors are waited for, and so is an engine of the
+    table `engines` that does not answer: it must not hinder the others.
 
     Then this process executes itself again: the supervisor needs none of the modules that the check has
     imported (28 MB).
     """
     from hemostat import app
 
-    app.open_engine(settings).close()
+    if settings.engines:
+        app.check_engine_addresses(settings)
+    else:
+        app.open_engine(settings).close()
     app.open_notifiers(settings)
     app.make_advisor(settings, os.environ)
     app.open_bus(settings, start=True).close()
@@ -82,17 +97,20 @@ def _check_settings(options: Globals, settings: "Settings") -> None:
     os.execv(command[0], command)  # noqa: S606 - a fixed list
 
 
-def make_child_command(name: str, instance: str, options: Globals) -> list[str]:
+def make_child_command(name: str, instance: str, options: Globals, engine: str = "") -> list[str]:
+    """Return the command line of the command `name`, with one engine of the table `engines` if named. Each
+    engine has an instance of its own: heartbeats and reservations are known by role and instance."""
     return [
         *find_interpreter(),
         "-m",
         "hemostat",
         name,
         "--instance",
-        instance,
+        f"{instance}-{engine}" if engine else instance,
         "--parent",
         str(os.getpid()),
         *options.build_arguments(),
+        *(["--engine", engine] if engine else []),
     ]
 
 

@@ -87,13 +87,14 @@ def read_changes(options: Globals) -> dict[str, object]:
 
     import msgspec
 
-    from hemostat.config import load
+    from hemostat.config import find_setting, load
 
     options.refuse_secrets()
     settings = load(flags=options.changes, environ={}, search=()).settings
+    values = {key: attrgetter(key)(settings) for key in map(find_setting, options.changes)}
     return {
-        key: _restore_unit(text, msgspec.to_builtins(attrgetter(key)(settings)))
-        for key, text in options.changes.items()
+        key: _restore_unit(options.changes.get(key, ""), msgspec.to_builtins(value))
+        for key, value in values.items()
     }
 
 
