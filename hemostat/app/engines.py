@@ -83,7 +83,7 @@ class EnginePool:
         next call tries again, and EngineError for a host whose engine is not configured here."""
         slot = self._slots.get(host)
         if slot is None:
-            raise EngineError(f"it runs on {host}, whose engine cannot be reached from here")
+            raise EngineError(f"it runs on {host}, whose engine is not configured here")
         return slot.get()
 
     def close(self) -> None:

@@ -1,17 +1,15 @@
 """The data and services of the screens, provided by the code that opens the dashboard."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
 from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.settings.tui import DEFAULT_TUI_SETTINGS, TuiSettings
 from hemostat.ports import Clock, ContainerShell, EngineReader, Listener
 from hemostat.tui.actions.runner import OrderRunner
-from hemostat.tui.data.lazy import LazyValue
 from hemostat.tui.data.state import DashboardState
 from hemostat.tui.saved_view import SavedView, load_view, save_view
 
@@ -40,7 +38,7 @@ class DashboardContext:
     """The context of all screens. `state` is replaced with every update; the rest stays.
 
     `evidence`, `engine` and `safety` may be slow and raise AdapterError: call them from a worker, never from
-    the drawing loop.
+    the drawing loop. `engine` and `find_shell` are given the name of a host.
 
     `act` builds operators' orders. None: the dashboard is read-only. `saved` is the file of the saved view.
     None: the view is not saved. It is written, like exports, only if `exports` is FILE.
@@ -53,13 +51,13 @@ class DashboardContext:
         *,
         appearance: TuiSettings = DEFAULT_TUI_SETTINGS,
         evidence: Callable[[str], Sequence[EvidenceSnapshot]] = _find_no_evidence,
-        engine: Callable[[], EngineReader] | None = None,
+        engine: Callable[[str], EngineReader] | None = None,
         act: "OrderBuilder | None" = None,
         replay: "ReplayClock | None" = None,
         safety: Callable[[str], HostLimitStatus] | None = None,
         saved: Path | None = None,
         exports: Exports = Exports.FILE,
-        shell: ContainerShell | None = None,
+        find_shell: Callable[[str], ContainerShell] | None = None,
         read_report: Callable[[float, float], "PeriodReport"] | None = None,
     ) -> None:
         self.bus = bus
@@ -75,16 +73,15 @@ class DashboardContext:
         """Returns the limit status of a host's containers, by the host's name. None: unknown."""
         self.state = DashboardState(heard=clock.now())
         self.exports = exports
-        self.shell = shell
-        """Opens shells in containers of this machine's engine. None: the user may open none."""
+        self.find_shell = find_shell
+        """Returns what opens shells in the containers of a host. None: the user may open none."""
         self.read_report = read_report
         """Returns the report of a period (epoch seconds) from the event store. May be slow. None: there is no
         event store."""
         self._saved = saved
         self.view, self.save_error = load_view(saved)
         """How the dashboard is displayed, and the error of the file with the saved view, else empty."""
-        self._stack = ExitStack()
-        self._engine = engine and LazyValue(lambda: self._stack.enter_context(closing(engine())))
+        self._engine = engine
 
     def change_view(self, view: SavedView) -> None:
         """Change the view, and save it if files may be written."""
@@ -96,9 +93,6 @@ class DashboardContext:
         """The latest measurements of the container of this name, oldest first."""
         return self.bus.read_metrics(host, name)
 
-    def engine(self) -> EngineReader | None:
-        """The engine, connected at the first request. None if there is no engine."""
-        return cast("EngineReader | None", self._engine)
-
-    def close(self) -> None:
-        self._stack.close()
+    def engine(self, host: str) -> EngineReader | None:
+        """The engine of the host. None if there is no engine. Raises EngineError. May be slow."""
+        return None if self._engine is None else self._engine(host)

@@ -8,6 +8,7 @@ from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.in_memory.evidence import InMemoryEvidence
 from hemostat.adapters.in_memory.precedents import InMemoryPrecedents
 from hemostat.agents.analyzer.capture import EvalCapture
+from hemostat.app import EnginePool
 from hemostat.core.diagnosis.case import Precedent, compute_signature
 from hemostat.errors import EngineUnreachableError, HemoStatError
 from hemostat.events import Action, Evidence, Kind, Outcome, Phase
@@ -30,7 +31,8 @@ class Scene:
         self.clock.advance(60)
         self.ref = self.engine.inspect("web").ref
         self.told = alert(container=self.ref, kind=Kind.UNHEALTHY, root="db")
-        self.archive = EvalCapture(lambda: self.engine, self.bus, self.dossiers, self.casebook, host="h")
+        engines = EnginePool({"h": lambda: self.engine})
+        self.archive = EvalCapture(engines.get, self.bus, self.dossiers, self.casebook)
 
     def run(self, name: str) -> str:
         return self.engine.run(ContainerSpec(name=name, image="i:1", command=(name,), labels={}))
@@ -85,7 +87,7 @@ def test_remote_or_unreachable_engine_is_tolerated(scene):
     def gone():
         raise EngineUnreachableError("gone")
 
-    archive = EvalCapture(gone, scene.bus, scene.dossiers, scene.casebook, host="h")
+    archive = EvalCapture(EnginePool({"h": gone}).get, scene.bus, scene.dossiers, scene.casebook)
     assert archive.build_eval_case(event(scene.told)).case.dossier is None
     assert scene.archive.build_eval_case(event(scene.told, host="elsewhere")).neighbours == {}
 

@@ -9,6 +9,7 @@ from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.in_memory.precedents import InMemoryPrecedents
 from hemostat.agents.analyzer import LiveEvidenceSource, RecordedEvidenceSource, evidence_source
+from hemostat.app import EnginePool
 from hemostat.core.diagnosis.case import Precedent, compute_signature, decode, encode
 from hemostat.errors import DecodeError, EngineError, EngineUnreachableError
 from hemostat.events import Action, Container, Event, Kind, Outcome, Phase
@@ -33,7 +34,8 @@ class Scene:
         def engine() -> Engine:
             return self.engine
 
-        return LiveEvidenceSource(connect or engine, self.bus, self.casebook, self.clock, host="h")
+        engines = EnginePool({"h": connect or engine})
+        return LiveEvidenceSource(engines.get, self.bus, self.casebook, self.clock)
 
     def alert(self, host: str = "h") -> Event:
         return Event.make(self.told, time=NOW, host=host, source="monitor@1", incident="i1")

@@ -216,4 +216,4 @@ def test_replay_is_read_only_and_offline(hemostat, opened):
     """It needs neither Docker nor Redis, and reaches neither."""
     assert hemostat("tui", "--served", "1", "--demo").code == 0
     model = opened[0]
-    assert (model.act, model.engine(), model.safety, list(model.evidence("i"))) == (None, None, None, [])
+    assert (model.act, model.engine("h"), model.safety, list(model.evidence("i"))) == (None, None, None, [])

@@ -16,7 +16,7 @@ from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings, load
 from hemostat.events import Event, Outcome, RemediationComplete
-from hemostat.ports import ContainerSpec, Engine, HostProbe, Sampler
+from hemostat.ports import ContainerSpec, Engine, EngineReader, HostProbe, Sampler
 from hemostat.streams import ROLES
 from tests.support.advisors import CONCLUSION
 from tests.support.engine_fixtures import eventually
@@ -78,6 +78,9 @@ class RecordedParts(app.RealBackends):
 
     def get_engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
+
+    def get_engine_of(self, host: str) -> EngineReader:
+        return self._engine
 
     def get_host_probe(self, engine: Engine) -> HostProbe:
         return app.UnknownHost()

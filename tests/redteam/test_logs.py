@@ -36,7 +36,7 @@ def run(scene: Scene):
 def test_long_lines_of_a_terminal_are_shown(docker_engine: DockerEngine, run):
     container = run("while :; do head -c 200000 /dev/zero | tr '\\0' x; echo; sleep 1; done", tty=True)
     batches: list[LogBatch] = []
-    feed = LogFeed(lambda: docker_engine, [container], batches.append, every=0.05)
+    feed = LogFeed(lambda _: docker_engine, [container], batches.append, every=0.05)
     feed.start()
     try:
         eventually(lambda: any(batch.lines for batch in batches))

@@ -3,7 +3,7 @@
 from hemostat import app
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.config import Settings
-from hemostat.ports import Engine, HostProbe, Sampler
+from hemostat.ports import Engine, EngineReader, HostProbe, Sampler
 
 
 class InMemoryEngineBackends(app.RealBackends):
@@ -15,6 +15,9 @@ class InMemoryEngineBackends(app.RealBackends):
 
     def get_engine(self) -> tuple[Engine, Sampler]:
         return self._memory, self._memory
+
+    def get_engine_of(self, host: str) -> EngineReader:
+        return self._memory
 
     def get_host_probe(self, engine: Engine) -> HostProbe:
         return app.UnknownHost()

@@ -71,7 +71,7 @@ def play(
 ) -> None:
     clock = clock or FakeClock(NOW + 10)
     bus = scenes.bus(clock) if bus is None else bus
-    opened = None if engine is None else (lambda: engine)
+    opened = None if engine is None else (lambda _: engine)
 
     async def run() -> None:
         evidence = lambda incident: [kept()] if incident == "i1" else []  # noqa: E731

@@ -47,7 +47,7 @@ class Logs:
         self.bus.publish_live([event(stats(container=each), now) for each in self.containers], ttl=600)
 
         async def run() -> None:
-            model = DashboardContext(self.bus, self.clock, engine=lambda: self.engine, **options)
+            model = DashboardContext(self.bus, self.clock, engine=lambda _: self.engine, **options)
             app = Dashboard(model)
             async with app.run_test(size=size, notifications=True) as pilot:
                 await until(pilot, lambda: app.model.state.stats)

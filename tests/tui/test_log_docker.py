@@ -40,7 +40,7 @@ def test_real_log_is_paged_searched_and_followed(docker_engine: DockerEngine, co
     assert [line[31:] for line in page.lines if b"err 42" in line][-1] == b"err 4299"
 
     batches: list[LogBatch] = []
-    feed = LogFeed(lambda: docker_engine, [container], batches.append, every=0.05)
+    feed = LogFeed(lambda _: docker_engine, [container], batches.append, every=0.05)
     feed.start()
     count = lambda: sum(len(batch.lines) for batch in batches)  # noqa: E731
     eventually(lambda: count() > 303)

@@ -55,7 +55,7 @@ def save(path, *logs, heads=("",), replace=False):
         ended.set()
 
     plan = SavePlan([str(each) for each in range(len(logs))], heads, path, replace)
-    LogSave(lambda: Streams(*logs), plan, lambda *_: None, end)
+    LogSave(lambda _: Streams(*logs), plan, lambda *_: None, end)
     assert ended.wait(60)
     return results[0]
 

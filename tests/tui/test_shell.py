@@ -47,7 +47,7 @@ def test_shell_is_opened_and_the_dashboard_comes_back(keys):
         await until(pilot, lambda: shell.opened)
         await until(pilot, lambda: len(app.screen_stack) == len(keys) - 1 and app._feed._thread.is_alive())
 
-    play(script, shell=shell)
+    play(script, find_shell=lambda _: shell)
     assert len(shell.opened) == 1
 
 
@@ -59,7 +59,7 @@ def test_reason_for_no_shell_is_shown():
         await pilot.press("j", "b")
         await until(pilot, lambda: says(app, "the container has no sh"))
 
-    play(script, shell=shell, size=(120, 30))
+    play(script, find_shell=lambda _: shell, size=(120, 30))
     assert shell.opened == []
 
 

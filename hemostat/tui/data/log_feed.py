@@ -69,11 +69,12 @@ class _Source:
 
 
 class LogFeed:
-    """Follows the containers. `engine` may be slow to connect, and returns None if there is no engine."""
+    """Follows the containers. `engine` returns the engine of the container with a number: it may be slow to
+    connect, and returns None if there is no engine."""
 
     def __init__(
         self,
-        engine: Callable[[], EngineReader | None],
+        engine: Callable[[int], EngineReader | None],
         containers: Sequence[str],
         deliver: Callable[[LogBatch], object],
         *,
@@ -121,7 +122,7 @@ class LogFeed:
 
     def _read(self, source: _Source) -> str:
         """Read until the log ends. Returns why there is no log."""
-        engine = self._engine()
+        engine = self._engine(source.number)
         if engine is None or not source.container:
             return NOT_FOUND_TEXT if engine else NO_ENGINE_TEXT
         source.access = access = LogAccess(engine, source.container)

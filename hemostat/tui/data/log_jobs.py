@@ -57,11 +57,12 @@ class LogPlace(msgspec.Struct, frozen=True):
 
 
 class LogJob:
-    """A running job. `deliver` gets progress as text, and at the end the result or an error."""
+    """A running job. `engine` returns the engine of the log with a number. `on_progress` gets a text,
+    `on_result` the result or an error."""
 
     def __init__(
         self,
-        engine: Callable[[], EngineReader | None],
+        engine: Callable[[int], EngineReader | None],
         work: Callable[["LogJob"], JobResult],
         on_progress: Callable[["LogJob", str], object],
         on_result: Callable[["LogJob", JobResult | None, str], object],
@@ -80,11 +81,11 @@ class LogJob:
         if self._access is not None:
             self._access.stop()
 
-    def open(self, container: str) -> LogAccess:
-        engine = self._engine()
+    def open(self, place: LogPlace) -> LogAccess:
+        engine = self._engine(place.source)
         if engine is None:
             raise HemoStatError(NO_ENGINE_TEXT)
-        self._access = access = LogAccess(engine, container)
+        self._access = access = LogAccess(engine, place.container)
         if self._stopped.is_set():
             raise StoppedError
         return access
@@ -111,18 +112,18 @@ class LogJob:
 
 
 def load_older(job: LogJob, place: LogPlace) -> JobResult:
-    page = read_before(job.open(place.container), place.stamp or "", place.depth)
+    page = read_before(job.open(place), place.stamp or "", place.depth)
     return JobResult([_mask(place.source, page)])
 
 
 def load_start(job: LogJob, places: Sequence[LogPlace]) -> JobResult:
     """The oldest lines of all logs."""
-    return _join_forward([(each.source, read_start(job.open(each.container))) for each in places])
+    return _join_forward([(each.source, read_start(job.open(each))) for each in places])
 
 
 def load_newer(job: LogJob, places: Sequence[LogPlace], stamp: str) -> JobResult:
     """The lines of all logs after this time."""
-    return _join_forward([(each.source, read_after(job.open(each.container), stamp)) for each in places])
+    return _join_forward([(each.source, read_after(job.open(each), stamp)) for each in places])
 
 
 def _join_forward(pages: Sequence[tuple[int, RawPage]]) -> JobResult:
@@ -141,7 +142,7 @@ def search_before(job: LogJob, places: Sequence[LogPlace], stamp: str, term: str
     """The last match before this time in all logs, with the lines around it."""
     best, found = "", None
     for place in places:
-        page = find_before(job.open(place.container), stamp, place.depth, term, job.report, floor=best)
+        page = find_before(job.open(place), stamp, place.depth, term, job.report, floor=best)
         if page is None:
             continue
         loaded = _mask(place.source, page)
@@ -155,7 +156,7 @@ def search_after(job: LogJob, places: Sequence[LogPlace], stamp: str, term: str)
     """The first match after this time in all logs, with the lines around it."""
     best, found = "", None
     for place in places:
-        page = find_after(job.open(place.container), stamp, term, job.report)
+        page = find_after(job.open(place), stamp, term, job.report)
         if page is None:
             continue
         loaded = _mask(place.source, page)
@@ -180,7 +181,7 @@ def _load_around(
     pages, end = [match_page], match_page.lines[-1].stamp
     for place in places:
         if place.source != match_page.source:
-            page = read_before(job.open(place.container), end, place.depth, AROUND_LINES)
+            page = read_before(job.open(place), end, place.depth, AROUND_LINES)
             loaded = _mask(place.source, page)
             pages.append(
                 msgspec.structs.replace(loaded, lines=[line for line in loaded.lines if line.stamp <= end])

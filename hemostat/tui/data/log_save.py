@@ -45,12 +45,12 @@ class SavePlan(msgspec.Struct, frozen=True):
 
 
 class LogSave:
-    """A running save. `on_progress` gets a text, `on_end` the number of lines and an error, else empty. A
-    save that was stopped calls neither."""
+    """A running save. `engine` returns the engine of the log with a number. `on_progress` gets a text,
+    `on_end` the number of lines and an error, else empty. A save that was stopped calls neither."""
 
     def __init__(
         self,
-        engine: Callable[[], EngineReader | None],
+        engine: Callable[[int], EngineReader | None],
         plan: SavePlan,
         on_progress: Callable[["LogSave", str], object],
         on_end: Callable[["LogSave", int, str], object],
@@ -89,13 +89,13 @@ class LogSave:
             self._on_end(self, count, why)
 
     def _write(self, file: BinaryIO) -> int:
-        engine = self._engine()
-        if engine is None:
-            raise HemoStatError(NO_ENGINE_TEXT)
         count, heads = 0, self.plan.heads
         with ExitStack() as stack:
             logs = []
             for source, container in enumerate(self.plan.containers):
+                engine = self._engine(source)
+                if engine is None:
+                    raise HemoStatError(NO_ENGINE_TEXT)
                 access = LogAccess(engine, container)
                 self._accesses.append(access)
                 self._require_going()

@@ -72,7 +72,7 @@ class ActionScreen(LiveScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ACTIONS and self.model.act is None:
             return False
-        if action == "shell" and self.model.shell is None:
+        if action == "shell" and self.model.find_shell is None:
             return False
         return super().check_action(action, parameters)
 
@@ -160,7 +160,7 @@ class ActionScreen(LiveScreen):
 
     def action_shell(self) -> None:
         subjects = self.list_subjects()
-        if self.model.shell is None:
+        if self.model.find_shell is None:
             return
         if len(subjects) != 1:
             self.notify("select one container", severity="warning")
@@ -169,7 +169,8 @@ class ActionScreen(LiveScreen):
 
         host, container = subjects[0]
         current = self.find_current(host, container)
-        self.app.push_screen(ShellScreen(self.model.shell, current.id, current.name), self._report_shell)
+        shell = self.model.find_shell(host)
+        self.app.push_screen(ShellScreen(shell, current.id, current.name), self._report_shell)
 
     def _report_shell(self, why: str | None) -> None:
         if why:

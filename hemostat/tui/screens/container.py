@@ -184,7 +184,7 @@ class ContainerScreen(ActionScreen):
         self._stop_poll()
         if container:
             self._container_poll = ContainerPoll(
-                self.model.engine,
+                lambda: self.model.engine(self._place[0]),
                 container,
                 lambda view: self.post_message(ContainerRead(container, view)),
                 every=SLOW_POLL_SECONDS if self.model.looks.slow else POLL_SECONDS,

@@ -5,6 +5,7 @@ from typing import Final
 
 from textual.message import Message
 
+from hemostat.ports import EngineReader
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.log_feed import LogBatch, LogFeed
 from hemostat.tui.data.log_jobs import JobResult, LogJob, LogPlace, load_newer, load_older
@@ -88,6 +89,10 @@ class LogDataScreen(LiveScreen):
             self._job = None
         self._note = ""
 
+    def _find_engine(self, source: int) -> EngineReader | None:
+        """Return the engine of the container with this number. Called in threads."""
+        return self.model.engine(self._places[source][0])
+
     def _find_containers(self) -> list[str]:
         """The containers' ids. A container that no role reports any more may still have a log."""
         state = self.model.state
@@ -106,7 +111,7 @@ class LogDataScreen(LiveScreen):
         self._containers = self._find_containers()
         slow = self.model.looks.slow
         feed = LogFeed(
-            self.model.engine,
+            self._find_engine,
             self._containers,
             lambda batch: self.post_message(BatchRead(feed, batch)),
             every=SLOW_UPDATE_SECONDS if slow else UPDATE_SECONDS,
@@ -153,7 +158,7 @@ class LogDataScreen(LiveScreen):
         self._stop_job()
         self._note, self._apply, self._is_blocked = note, apply, False
         self._job = LogJob(
-            self.model.engine,
+            self._find_engine,
             work,
             lambda job, text: self.post_message(JobReported(job, f"{note}: {text}")),
             lambda job, result, why: self.post_message(JobDone(job, result, why)),

@@ -114,8 +114,9 @@ class LogSaveScreen(LogSearchScreen):
             raise HemoStatError("there is no log that can be saved")
         heads = log_words.make_heads(self.name_sources())
         self._save_note = "saving; esc stops"
+        hosts = [self._places[source][0] for source, _ in containers]
         self._save = LogSave(
-            self.model.engine,
+            lambda number: self.model.engine(hosts[number]),
             SavePlan(
                 [each for _, each in containers], [heads[source] for source, _ in containers], path, over
             ),

@@ -15,6 +15,7 @@ import msgspec
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.redis import Client, RedisBus, RedisEvidence, RedisPrecedents
 from hemostat.agents.analyzer.capture import EvalCapture
+from hemostat.app import EnginePool
 from hemostat.core.diagnosis.case import EvalCase
 from hemostat.events import Event, HealthAlert, Phase, digest
 from tests.e2e.scenarios.lab import LABEL, Lab
@@ -33,11 +34,10 @@ class Recorder:
     def __init__(self, client: Client, url: str, host: str) -> None:
         self._engine = DockerEngine.connect(url or None)
         self._archive = EvalCapture(
-            lambda: self._engine,
+            EnginePool({host: lambda: self._engine}).get,
             RedisBus(client),
             RedisEvidence(client),
             RedisPrecedents(client),
-            host=host,
         )
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="recorder")
         self._taken: dict[tuple[str, bool], tuple[Event, Future[EvalCase]]] = {}
