@@ -13,7 +13,7 @@ from hemostat import config
 from hemostat.config import FIELDS, Settings, get_variable_name, load, mask_settings
 from hemostat.core.settings import environment
 from hemostat.core.settings.alert import Channel
-from hemostat.errors import ConfigError
+from hemostat.errors import ConfigError, UsageError
 from hemostat.events import Kind, Severity
 
 EXAMPLE = Path(hemostat.__file__).parents[1] / "hemostat.toml.example"
@@ -463,3 +463,101 @@ def test_unreadable_address_for_ssh_is_refused_without_its_password():
     with pytest.raises(ConfigError, match=r"flag: engine\.url: its user is unreadable") as raised:
         load(flags={"engine.url": "ssh://me:hunter2@h"}, environ={}, search=[])
     assert "hunter2" not in str(raised.value)
+
+
+def load_engines(engines, environ=(), **flags):
+    return load(flags={"engines": engines, **flags}, environ=dict(environ), search=[]).settings
+
+
+def test_engine_may_be_a_url_or_a_table(tmp_path):
+    file = tmp_path / "hemostat.toml"
+    file.write_text(
+        '[engines]\nweb1 = "ssh://me@web1"\n[engines.web2]\nurl = "tcp://web2:2376"\nca_file = "/ca.pem"\n'
+    )
+    loaded = load(file, environ={"DOCKER_HOST": "tcp://elsewhere:1"})
+    one, other = loaded.settings.split_by_engine().values()
+    assert (one.host_name, one.engine.url) == ("web1", "ssh://me@web1")
+    assert (other.host_name, other.engine.url, other.engine.ca_file) == ("web2", "tcp://web2:2376", "/ca.pem")
+    assert list(one.split_by_engine()) == ["web1"]
+    selected = loaded.select_engine("web2")
+    assert (selected.settings, selected.origins["host"]) == (other, f"file {file}")
+
+
+def test_flag_changes_one_engine_of_the_table(tmp_path):
+    file = tmp_path / "hemostat.toml"
+    file.write_text('[engines]\nweb1 = "ssh://web1"\nweb2 = "ssh://web2"\n')
+    flags = {"engines.web2": "ssh://other", "engines.web3": "unix:///run/x.sock"}
+    settings = load(file, flags=flags, environ={}).settings
+    assert {name: each.url for name, each in settings.engines.items()} == {
+        "web1": "ssh://web1",
+        "web2": "ssh://other",
+        "web3": "unix:///run/x.sock",
+    }
+
+
+def test_environment_may_name_several_engines():
+    environ = {"HEMOSTAT_ENGINES": '{"web1": "ssh://web1", "web2": {"url": "unix:///x"}}'}
+    assert list(load(environ=environ, search=[]).settings.engines) == ["web1", "web2"]
+
+
+@pytest.mark.parametrize(
+    ("engines", "why"),
+    [
+        ({"web 1": "ssh://a"}, "is not a name"),
+        ({"a:b": "ssh://a"}, "is not a name"),
+        ({"*": "ssh://a"}, "is not a name"),
+        ({"": "ssh://a"}, "is not a name"),
+        ({"w\n": "ssh://a"}, "is not a name"),
+        ({"w" * 65: "ssh://a"}, "longer than 64"),
+        ({f"w{number}": f"ssh://w{number}" for number in range(51)}, "51 engines are more than 50"),
+        ({"w": ""}, "has no URL"),
+        ({"w": {}}, "has no URL"),
+        ({"w": {"ulr": "ssh://a"}}, "unknown field"),
+        ({"w": 5}, "Expected `object`"),
+        ({"w": "ftp://geheim"}, "begins with none of"),
+        ({"w": "geheim"}, "begins with none of"),
+        ({"w": "unix://"}, "no path of a socket"),
+        ({"w": "unix://x"}, "no path of a socket"),
+        ({"w": "tcp://"}, "host or port"),
+        ({"w": "tcp://h:geheim"}, "host or port"),
+        ({"w": "tcp://h:99999"}, "host or port"),
+        ({"w": "ssh://me:geheim@h"}, "user is unreadable"),
+        ({"w": "ssh://-oProxyCommand=geheim"}, "host is missing or unreadable"),
+        ({"w": "tcp://h/\x1b[2J"}, "control character"),
+        ({"w": "tcp://h/" + "x" * 2000}, "longer than 1000"),
+        ({"w": {"url": "unix:///x", "ca_file": "/ca"}}, "does not use TLS"),
+        ({"w": {"url": "ssh://h", "key_file": "/key"}}, "does not use TLS"),
+        ({"a": "ssh://h", "b": "SSH://h/var/run/docker.sock"}, "has the address of a"),
+        ({"a": "tcp://H:1", "b": "tcp://h:1/"}, "has the address of a"),
+        ({"a": "unix:///x/../y", "b": "unix:///y"}, "has the address of a"),
+    ],
+)
+def test_unusable_engine_is_refused_without_its_password(engines, why):
+    with pytest.raises(ConfigError, match=why) as raised:
+        load_engines(engines)
+    assert "geheim" not in str(raised.value)
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("host", "x"), ("engine.url", "ssh://x"), ("engine.ca_file", "/ca.pem")]
+)
+def test_engines_are_not_combined_with_host_or_engine(key, value):
+    with pytest.raises(ConfigError, match=rf"flag: {key} cannot be combined with engines"):
+        load_engines({"web1": "ssh://web1"}, **{key: value})
+
+
+def test_only_engine_is_selected_and_of_several_the_named_one():
+    assert load_engines({"web1": "ssh://web1"}).select_engine().host == "web1"
+    several = load_engines({"web1": "ssh://web1", "db": "ssh://db"})
+    with pytest.raises(UsageError, match="several engines are configured: db, web1"):
+        several.select_engine()
+    with pytest.raises(UsageError, match=r"no engine is named 'web'"):
+        several.select_engine("web")
+    with pytest.raises(UsageError, match="no engine is named 'web1'"):
+        Settings().select_engine("web1")
+
+
+def test_urls_of_engines_are_shown_without_secrets():
+    shown = mask_settings(load_engines({"w": "tcp://u:geheim@h:2375", "v": "ssh://me@v"}))["engines"]
+    assert shown == {"w": {"url": "tcp://********@h:2375"}, "v": {"url": "ssh://********@v"}}

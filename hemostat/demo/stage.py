@@ -219,11 +219,14 @@ def _open_engine(stack: ExitStack, settings: Settings) -> tuple[Engine, TestCont
 
 
 def _find_running_roles(bus: Bus, host: str) -> set[str]:
-    """Roles with a heartbeat from this host that has not expired."""
+    """Roles with a heartbeat that has not expired: from this host those that use its engine, and the others
+    from anywhere."""
     return {
         event.data.role
         for event in bus.read_last_values("heartbeat")
-        if isinstance(event.data, Heartbeat) and event.host == host
+        if isinstance(event.data, Heartbeat)
+        and event.data.role in ROLES_BY_NAME
+        and (event.host == host or not ROLES_BY_NAME[event.data.role].per_host)
     }
 
 

@@ -29,7 +29,7 @@ def make_facts(**changes) -> Facts:
     facts = Facts(
         is_user=False,
         executable=EXECUTABLE,
-        group="docker",
+        groups=("docker",),
         template=TEMPLATE,
         unit=UNIT,
         unit_text=None,
@@ -96,11 +96,11 @@ def test_unit_that_a_person_wrote_is_not_overwritten():
 
 
 def test_socket_for_every_user_needs_no_group():
-    assert "SupplementaryGroups" not in plan.make_unit(TEMPLATE, EXECUTABLE, "")
+    assert "SupplementaryGroups" not in plan.make_unit(TEMPLATE, EXECUTABLE, ())
 
 
 def test_setup_of_a_user_needs_no_root():
-    decided = plan.make_plan(make_facts(is_user=True, group="", podman_socket=True))
+    decided = plan.make_plan(make_facts(is_user=True, groups=(), podman_socket=True))
     steps = [*plan.describe_plan(decided, is_user=True)]
     assert not any("user hemostat" in step for step in steps)
     assert "write /etc/hemostat/hemostat.toml, 0600" in steps

@@ -7,7 +7,7 @@ check does not stop the others. Messages contain no secrets.
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from typing import Final, NamedTuple
 
@@ -42,7 +42,7 @@ from hemostat.errors import (
     RedisNotStartedError,
     StoreUnreachableError,
 )
-from hemostat.events import DURABLE, Heartbeat
+from hemostat.events import DURABLE, Event, Heartbeat
 from hemostat.private_files import find_writer
 from hemostat.streams import ROLES, STORE_ROLE
 
@@ -58,6 +58,18 @@ class DoctorCheck(NamedTuple):
     ask: Callable[[Machine], CheckResult]
     essential: bool = True
     """Whether HemoStat cannot work without the checked property."""
+    per_engine: bool = False
+    """Whether each engine is checked."""
+
+
+def run_checks(question: DoctorCheck, machine: Machine) -> list[Check]:
+    """Return the result of the check, or its results for each engine."""
+    if not question.per_engine:
+        return [run_check(question, machine)]
+    return [
+        msgspec.structs.replace(run_check(question, part), engine=name)
+        for name, part in machine.split_by_engine()
+    ]
 
 
 def run_check(question: DoctorCheck, machine: Machine) -> Check:
@@ -208,12 +220,12 @@ def check_roles(machine: Machine) -> CheckResult:
         if not app.has_stored_data(machine.settings):
             raise
         return CheckResult(Level.WARNING, "none is running", "start them with: hemostat all")
-    beats = [event.data for event in bus.read_last_values("heartbeat")]
+    events = bus.read_last_values("heartbeat")
+    beats = [event.data for event in events]
     if not beats and not any(bus.read_recent(name, 1) for name in DURABLE):
         return CheckResult(Level.SKIPPED, "none has run yet", "start them with: hemostat all")
     living = [beat for beat in beats if isinstance(beat, Heartbeat)]
-    alive = {beat.role for beat in living}
-    missing = [role.name for role in ROLES if role.name not in alive]
+    missing = _find_missing_roles(events, tuple(machine.settings.engines))
     if missing:
         return CheckResult(
             Level.WARNING, f"not running: {', '.join(missing)}", "start them with: hemostat all"
@@ -222,6 +234,19 @@ def check_roles(machine: Machine) -> CheckResult:
     if wrong:
         return CheckResult(Level.WARNING, "all are running; " + "; ".join(wrong))
     return CheckResult(Level.OK, "all are running")
+
+
+def _find_missing_roles(beats: Iterable[Event], engines: Sequence[str]) -> list[str]:
+    """Return the roles without a heartbeat. `engines`: the hosts that need a monitor and a responder each."""
+    alive = {(each.data.role, each.host) for each in beats if isinstance(each.data, Heartbeat)}
+    names = {role for role, _ in alive}
+    missing = []
+    for role in ROLES:
+        if role.name not in names:
+            missing.append(role.name)
+        elif role.per_host:
+            missing += [f"{role.name} of {host}" for host in engines if (role.name, host) not in alive]
+    return missing
 
 
 def check_dead_letters(machine: Machine) -> CheckResult:
@@ -238,19 +263,23 @@ def check_dead_letters(machine: Machine) -> CheckResult:
 
 
 def check_names(machine: Machine) -> CheckResult:
-    return judge_names(machine.bus().read_last_values("heartbeat"), machine.settings.host_name)
+    bus, settings = machine.bus(), machine.settings
+    stats = bus.read_last_values("container_stats")
+    return judge_names(
+        bus.read_last_values("heartbeat"), settings.host_name, stats, engines=tuple(settings.engines)
+    )
 
 
 CHECKS: Final = (
     DoctorCheck("Python", check_python),
     DoctorCheck("configuration", check_configuration),
     DoctorCheck("state directory", check_state_directory),
-    DoctorCheck("Docker Engine", check_engine),
-    DoctorCheck("engine access", check_engine_access, essential=False),
-    DoctorCheck("cgroups", check_cgroups, essential=False),
-    DoctorCheck("clock", check_clock, essential=False),
-    DoctorCheck("health checks", check_health_checks, essential=False),
-    DoctorCheck("other healers", check_healers, essential=False),
+    DoctorCheck("Docker Engine", check_engine, per_engine=True),
+    DoctorCheck("engine access", check_engine_access, essential=False, per_engine=True),
+    DoctorCheck("cgroups", check_cgroups, essential=False, per_engine=True),
+    DoctorCheck("clock", check_clock, essential=False, per_engine=True),
+    DoctorCheck("health checks", check_health_checks, essential=False, per_engine=True),
+    DoctorCheck("other healers", check_healers, essential=False, per_engine=True),
     DoctorCheck("Redis", check_redis),
     DoctorCheck("Redis access", check_redis_access, essential=False),
     DoctorCheck("Redis memory", check_redis_memory, essential=False),
@@ -262,7 +291,7 @@ CHECKS: Final = (
     DoctorCheck("advisor", check_advisor, essential=False),
     DoctorCheck("notifications", check_notifications),
     DoctorCheck("roles", check_roles, essential=False),
-    DoctorCheck("watched", check_watched_containers, essential=False),
+    DoctorCheck("watched", check_watched_containers, essential=False, per_engine=True),
     DoctorCheck("dead letters", check_dead_letters, essential=False),
     DoctorCheck("names", check_names, essential=False),
 )

@@ -30,7 +30,7 @@ def doctor(options: Globals) -> int:
     """Check the requirements of HemoStat and its connections. Exit code 1 if a requirement is not met, 2 if
     the settings are invalid.
     """
-    from hemostat.cli.doctor.checks import CHECKS, run_check
+    from hemostat.cli.doctor.checks import CHECKS, run_checks
     from hemostat.cli.doctor.findings import DoctorReport
     from hemostat.cli.doctor.labels import LABELS_CHECK
     from hemostat.cli.doctor.machine import Machine
@@ -38,7 +38,7 @@ def doctor(options: Globals) -> int:
     options.start_logging()
     machine = Machine(options.load, os.environ)
     try:
-        checks = [run_check(question, machine) for question in (*CHECKS, LABELS_CHECK)]
+        checks = [each for question in (*CHECKS, LABELS_CHECK) for each in run_checks(question, machine)]
     finally:
         machine.close()
     failed = any(check.level == "failure" for check in checks)
@@ -55,7 +55,8 @@ def doctor(options: Globals) -> int:
 def format_checks(checks: Sequence["Check"]) -> list[str]:
     lines = []
     for check in _merge_skipped(checks):
-        lines.append(escape_controls(f"{SIGNS[check.level]} {check.name:<{NAME_WIDTH}}  {check.message}"))
+        message = f"{check.engine}: {check.message}" if check.engine else check.message
+        lines.append(escape_controls(f"{SIGNS[check.level]} {check.name:<{NAME_WIDTH}}  {message}"))
         if check.hint:
             lines.append(escape_controls(f"  {'':<{NAME_WIDTH}}  {check.hint}"))
     count = Counter(str(check.level) for check in checks)

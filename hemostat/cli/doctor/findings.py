@@ -23,9 +23,11 @@ class CheckResult(NamedTuple):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """`hint` is what to do about it; empty where there is nothing to do."""
+    """`hint` is what to do about it; empty where there is nothing to do. `engine`: the engine of the table
+    `engines` that is checked; empty for other checks and without that table."""
 
     name: str
+    engine: str = ""
     level: Level
     message: str
     hint: str = ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
@@ -22,8 +22,11 @@ from hemostat.core.labels.mistakes import Mistake, explain_protection, find_mist
 from hemostat.core.labels.values import OFF_THRESHOLD
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration, show_size
-from hemostat.errors import UsageError
+from hemostat.errors import NoSuchContainerError, UsageError
 from hemostat.events import Container
+
+if TYPE_CHECKING:
+    from hemostat.config import Settings
 
 MAX_VALUE_CHARACTERS: Final = 60
 """Characters of a value that a table shows."""
@@ -44,12 +47,17 @@ class LabelReading(msgspec.Struct, frozen=True, kw_only=True):
 
 class ContainerReading(msgspec.Struct, frozen=True, kw_only=True):
     """The labels of one container. `protected` is why no action runs without a person, else
-    empty."""
+    empty. `engine`: the name of its engine in the table `engines`, empty without that table."""
 
     container: str
+    engine: str = ""
     watched: bool
     protected: str
     labels: tuple[LabelReading, ...]
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.engine}/{self.container}" if self.engine else self.container
 
     @property
     def mistakes(self) -> tuple[LabelReading, ...]:
@@ -93,7 +101,10 @@ def labels(options: Globals, container: str | None, listed: bool) -> int:
             raise UsageError("--list takes no container")
         _show_list(as_json=options.json)
         return errors.OK
-    readings = [read_labels(each) for each in _list_containers(options, container)]
+    readings = [
+        msgspec.structs.replace(read_labels(each), engine=engine)
+        for engine, each in _list_containers(options, container)
+    ]
     if container is None:
         readings = [each for each in readings if each.labels]
     if options.json:
@@ -104,10 +115,27 @@ def labels(options: Globals, container: str | None, listed: bool) -> int:
     return errors.FAILURE if any(each.mistakes for each in readings) else errors.OK
 
 
-def _list_containers(options: Globals, container: str | None) -> list[Container]:
+def _list_containers(options: Globals, container: str | None) -> list[tuple[str, Container]]:
+    """Return the containers of all engines, or those of this name, each with the name of its engine."""
+    settings = options.load_settings()
+    found: list[tuple[str, Container]] = []
+    missing: NoSuchContainerError | None = None
+    for name, each in settings.split_by_engine().items():
+        try:
+            containers = _read_containers(each, container)
+        except NoSuchContainerError as error:
+            missing = error
+        else:
+            found += [(name if settings.engines else "", ref) for ref in containers]
+    if missing is not None and not found:
+        raise missing
+    return found
+
+
+def _read_containers(settings: "Settings", container: str | None) -> list[Container]:
     from hemostat import app
 
-    with closing(app.open_engine(options.load_settings())) as engine:
+    with closing(app.open_engine(settings)) as engine:
         infos = engine.inspect_everything() if container is None else [engine.inspect(container)]
     return sorted((info.ref for info in infos), key=lambda ref: ref.name)
 
@@ -158,13 +186,17 @@ def show_percent(number: float) -> str:
 def _show_readings(readings: Sequence[ContainerReading]) -> None:
     columns = ("container", "label", "value", "parsed as", "meaning")
     show_table(
-        Table("Labels", columns, [_make_row(each.container, one) for each in readings for one in each.labels])
+        Table(
+            "Labels",
+            columns,
+            [_make_row(each.qualified_name, one) for each in readings for one in each.labels],
+        )
     )
     if not any(each.labels for each in readings):
         click.echo("no hemostat.* labels; hemostat labels --list lists all")
     for each in readings:
         if sentence := _describe_consequence(each):
-            click.echo(escape_controls(f"{each.container}: {sentence}"))
+            click.echo(escape_controls(f"{each.qualified_name}: {sentence}"))
 
 
 def _describe_consequence(reading: ContainerReading) -> str:
@@ -210,4 +242,4 @@ def check_labels(machine: Machine) -> CheckResult:
     return CheckResult(Level.WARNING, "; ".join(mistakes[:MAX_LISTED]) + more, hint)
 
 
-LABELS_CHECK: Final = DoctorCheck("labels", check_labels, essential=False)
+LABELS_CHECK: Final = DoctorCheck("labels", check_labels, essential=False, per_engine=True)

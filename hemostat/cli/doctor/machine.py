@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from copy import copy
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from hemostat import app
@@ -58,6 +59,23 @@ class Machine:
             lambda: self.exit_stack.enter_context(app.open_audit_anchor(self.settings))
         )
 
+        self._parts: list[tuple[str, Machine]] = []
+
+    def split_by_engine(self) -> list[tuple[str, "Machine"]]:
+        """This machine with the settings and the connection of each engine of the table `engines`, by name.
+        Without that table, only this machine, without a name."""
+        if not self.settings.engines:
+            return [("", self)]
+        self._parts = self._parts or [(name, self._select_engine(name)) for name in self.settings.engines]
+        return self._parts
+
+    def _select_engine(self, name: str) -> "Machine":
+        """A machine that shares all connections but that of the engine."""
+        part = copy(self)
+        part.loaded = OnceOnly(lambda: self.loaded().select_engine(name))
+        part.engine = OnceOnly(lambda: app.open_engine(part.settings))
+        return part
+
     @property
     def settings(self) -> Settings:
         try:
@@ -68,6 +86,7 @@ class Machine:
 
     def close(self) -> None:
         self.exit_stack.close()
-        for resource in (self.engine.made, self.bus.made):
+        engines = [part.engine.made for _, part in self._parts]
+        for resource in (self.engine.made, *engines, self.bus.made):
             if resource is not None:
                 resource.close()

@@ -89,6 +89,7 @@ def _play(options: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool)
     from hemostat.demo import UnseenError, is_selected, make_labels, play
 
     settings, run = options.load_settings(), secrets.token_hex(4)
+    settings = msgspec.structs.replace(settings, engines={}) if simulate else settings.select_engine()
 
     def play_once(why_own: str = "") -> "DemoReport":
         """`why_own`: why the roles that already run are not used."""

@@ -120,24 +120,25 @@ def _gather_facts(options: Globals, environ: Mapping[str, str], *, is_user: bool
         raise UsageError(f"--set cannot change {config}, which exists", hint="edit the file")
     changes = read_changes(options)
     manifest = host.read_manifest(config.parent)
-    url, socket = _find_engine(config if has_config else None, options, environ, is_user=is_user)
+    url, sockets = _find_engines(config if has_config else None, options, environ, is_user=is_user)
     executable = host.find_executable()
-    group = ""
+    groups: tuple[str, ...] = ()
     if is_user:
         unit = Path("~/.config/systemd/user").expanduser() / plan.SERVICE
     else:
         unit = SYSTEM_UNIT
         changes["state_dir"] = str(plan.STATE_DIRECTORY)
         plan.check_executable(host.list_executable_parts(executable))
-        group = plan.choose_group(socket, host.list_socket_parts(socket)) if socket else ""
-    is_podman = is_user and socket == _find_podman_socket(environ)
-    if is_podman and not has_config:
+        found = [plan.choose_group(each, host.list_socket_parts(each)) for each in sockets]
+        groups = tuple(dict.fromkeys(each for each in found if each))
+    is_podman = is_user and _find_podman_socket(environ) in sockets
+    if is_podman and url and not has_config:
         changes["engine.url"] = url
     podman_enabled = is_podman and host.is_enabled(plan.PODMAN_SOCKET, environ, is_user=True)
     return plan.Facts(
         is_user=is_user,
         executable=executable,
-        group=group,
+        groups=groups,
         template=(UNITS / f"{'user' if is_user else 'system'}.service").read_text("utf-8"),
         unit=unit,
         unit_text=host.read_text(unit),
@@ -152,27 +153,31 @@ def _gather_facts(options: Globals, environ: Mapping[str, str], *, is_user: bool
     )
 
 
-def _find_engine(
+def _find_engines(
     config: Path | None, options: Globals, environ: Mapping[str, str], *, is_user: bool
-) -> tuple[str, Path | None]:
-    """The URL of the service's engine, and its socket; None for an address in the network. Raises UsageError
-    for a user who may not use the engine."""
+) -> tuple[str, tuple[Path, ...]]:
+    """The URL of the service's engine, empty for the engines of the table `engines`, and the sockets on this
+    host. Raises UsageError for a user who may not use an engine."""
     from hemostat.adapters.docker_engine.address import find_default_url
     from hemostat.cli.setup.systemd import host, plan
     from hemostat.config import load
 
     options.refuse_secrets()
-    configured = load(config, flags=options.changes, environ={}, search=()).settings.engine.url
-    url = configured or find_default_url(environ if is_user else {}, Path("/"), os.geteuid())
-    if not url.startswith(UNIX_SCHEME):
-        return url, None
-    socket = Path(url.removeprefix(UNIX_SCHEME))
-    if not is_user or os.access(socket, os.R_OK | os.W_OK):
-        return url, socket
+    settings = load(config, flags=options.changes, environ={}, search=()).settings
+    configured = settings.engine.url
+    urls = [each.url for each in settings.engines.values()]
+    url = "" if urls else configured or find_default_url(environ if is_user else {}, Path("/"), os.geteuid())
+    sockets = tuple(
+        Path(each.removeprefix(UNIX_SCHEME)) for each in urls or [url] if each.startswith(UNIX_SCHEME)
+    )
+    closed = [each for each in sockets if is_user and not os.access(each, os.R_OK | os.W_OK)]
+    if not closed:
+        return url, sockets
+    socket = closed[0]
     podman = _find_podman_socket(environ)
-    may_choose = (not configured and config is None) or socket == podman
+    may_choose = bool(url) and ((not configured and config is None) or socket == podman)
     if may_choose and (podman.exists() or host.has_unit(plan.PODMAN_SOCKET, environ, is_user=True)):
-        return f"{UNIX_SCHEME}{podman}", podman
+        return f"{UNIX_SCHEME}{podman}", (podman,)
     raise UsageError(
         f"this user cannot use the engine's socket {socket}", hint="name a rootless engine in engine.url"
     )

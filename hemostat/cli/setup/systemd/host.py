@@ -160,7 +160,7 @@ def carry_out(plan: Plan, directory: Path, environ: Mapping[str, str], *, is_use
         if plan.creates_user:
             home = str(STATE_DIRECTORY)
             # A member of the group, and not only the unit: people run commands as this user.
-            groups = ["--groups", plan.group] if plan.group else []
+            groups = ["--groups", ",".join(plan.groups)] if plan.groups else []
             words = ["--system", "--user-group", *groups, "--no-create-home", "--home-dir", home]
             _run(["useradd", "--shell", "/usr/sbin/nologin", *words, SERVICE_USER], environ)
         for each in plan.directories:

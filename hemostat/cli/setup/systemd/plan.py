@@ -65,7 +65,7 @@ class Facts(NamedTuple):
 
     is_user: bool
     executable: Path
-    group: str
+    groups: tuple[str, ...]
     template: str
     unit: Path
     unit_text: str | None
@@ -86,11 +86,11 @@ class NewFile(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """In this order: the user, in the group, the directories, the files, the rights of the existing
+    """In this order: the user, in the groups, the directories, the files, the rights of the existing
     configuration, the commands."""
 
     creates_user: bool
-    group: str
+    groups: tuple[str, ...]
     directories: tuple[Path, ...]
     files: tuple[NewFile, ...]
     existing_config: Path | None
@@ -155,12 +155,12 @@ def describe_rights(part: PathRights) -> str:
     return f"{part.owner}:{part.group} {stat.S_IMODE(part.mode):04o}"
 
 
-def make_unit(template: str, executable: Path, group: str) -> str:
-    """Return the unit that runs this program, with this supplementary group. Raises UsageError for a path
+def make_unit(template: str, executable: Path, groups: Sequence[str]) -> str:
+    """Return the unit that runs this program, with these supplementary groups. Raises UsageError for a path
     that systemd refuses."""
     path = quote_path(executable)
     unit = TEMPLATE_COMMAND.sub(lambda _: f"ExecStart={path} all", template)
-    return TEMPLATE_GROUPS.sub(lambda _: f"SupplementaryGroups={group}\n" if group else "", unit)
+    return TEMPLATE_GROUPS.sub(lambda _: f"SupplementaryGroups={' '.join(groups)}\n" if groups else "", unit)
 
 
 def quote_path(path: Path) -> str:
@@ -176,7 +176,7 @@ def quote_path(path: Path) -> str:
 
 def make_plan(facts: Facts) -> Plan:
     """Raises UsageError for a unit that the setup has not written."""
-    unit = make_unit(facts.template, facts.executable, facts.group)
+    unit = make_unit(facts.template, facts.executable, facts.groups)
     known = facts.manifest.files.get(str(facts.unit))
     is_present = facts.unit_text is not None
     if facts.unit_text is not None and facts.unit_text != unit and hash_text(facts.unit_text) != known:
@@ -193,7 +193,7 @@ def make_plan(facts: Facts) -> Plan:
     old = facts.manifest
     return Plan(
         creates_user=creates_user,
-        group=facts.group,
+        groups=facts.groups,
         directories=facts.directories,
         files=tuple(files),
         existing_config=facts.config if facts.has_config else None,
@@ -257,7 +257,7 @@ def list_manager_words(*, is_user: bool) -> tuple[str, ...]:
 def describe_plan(plan: Plan, *, is_user: bool) -> Iterator[str]:
     """One line for each step."""
     if plan.creates_user:
-        yield f"create the user {SERVICE_USER}" + (f" in the group {plan.group}" if plan.group else "")
+        yield f"create the user {SERVICE_USER}" + _describe_groups(plan.groups)
     for directory in plan.directories:
         yield f"create {directory}"
     for file in plan.files:
@@ -266,6 +266,12 @@ def describe_plan(plan: Plan, *, is_user: bool) -> Iterator[str]:
         mode = PRIVATE_MODE if is_user else SHARED_MODE
         yield f"keep {plan.existing_config}, {_describe_mode(mode, is_user=is_user)}"
     yield from (f"run {' '.join(command)}" for command in plan.commands)
+
+
+def _describe_groups(groups: Sequence[str]) -> str:
+    if not groups:
+        return ""
+    return f" in the {'group' if len(groups) == 1 else 'groups'} {', '.join(groups)}"
 
 
 def _describe_mode(mode: int, *, is_user: bool) -> str:
