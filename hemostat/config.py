@@ -83,6 +83,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def host_name(self) -> str:
         return self.host or _find_remote_host(self.engine.url) or socket.gethostname()
 
+    @property
+    def machine_name(self) -> str:
+        """The name of HemoStat's own machine: with the table `engines`, `host` names an engine's."""
+        return socket.gethostname() if self.engines else self.host_name
+
     def split_by_engine(self) -> dict[str, "Settings"]:
         """Return the settings of each engine, by the name of its host."""
         if not self.engines:

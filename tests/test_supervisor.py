@@ -139,6 +139,13 @@ def test_json_lines_of_children_name_their_role(start):
     assert any(each["role"] == "hemostat" and "alert ended with code 3" in each["text"] for each in told)
 
 
+def test_lines_of_a_child_with_an_engine_name_both(start):
+    running = start({"monitor web1": TALKER, "monitor web2": SLEEPER}, json_lines=True)
+    eventually(lambda: running.says("here") and running.says("[1]"))
+    found = {(each["role"], each.get("engine")) for each in map(json.loads, running.lines())}
+    assert found == {("monitor", "web1"), ("monitor", "web2")}
+
+
 def test_killed_child_is_started_again(start):
     running = start({"monitor": SLEEPER})
     eventually(lambda: running.pids("monitor"))

@@ -86,7 +86,7 @@ def run_store_writer(context: RoleContext) -> Iterator[Callable[[], str]]:
         records,
         audit_anchor,
         context.clock,
-        location=records.get_location(context.settings.host_name),
+        location=records.get_location(context.settings.machine_name),
         keys=lambda: context.settings.audit_keys,
         announce=write_line if context.settings.store.audit_syslog else lambda _: None,
     )

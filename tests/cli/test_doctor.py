@@ -12,15 +12,17 @@ import sqlalchemy as sql
 from hemostat.adapters.redis import EmbeddedRedis, RedisAuditAnchor
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.cli.doctor import checks
-from hemostat.cli.doctor.checks import CHECKS, DoctorCheck, run_check
+from hemostat.cli.doctor.checks import CHECKS, DoctorCheck, run_check, run_checks
 from hemostat.cli.doctor.doctor import format_checks
 from hemostat.cli.doctor.findings import Check, CheckResult, Level
 from hemostat.cli.doctor.machine import Machine
-from hemostat.config import Settings
+from hemostat.cli.doctor.name_checks import judge_names
+from hemostat.config import FIELDS, Loaded, Settings
 from hemostat.core.history.audit_chain import ChainPosition
 from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.core.settings.alert import AlertSettings, Channel
 from hemostat.core.settings.analyzer import AnalyzerSettings
+from hemostat.core.settings.engines import EngineAddress
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import ConfigError, EngineUnreachableError
 from hemostat.events import Heartbeat
@@ -28,7 +30,7 @@ from hemostat.ports import EngineVersion
 from hemostat.streams import ROLES
 from tests.support.model_server import ModelServer
 from tests.support.model_wires import CLAUDE, GPT, KEY
-from tests.support.samples import NOW, alert, event
+from tests.support.samples import NOW, alert, event, heartbeat, stats
 
 
 def fails_with(error):
@@ -137,6 +139,40 @@ def test_warnings_of_roles_are_reported():
     told = checks.check_roles(found)
     assert told.level == "warning"
     assert "cannot inspect web: it hangs" in told.message
+
+
+def test_each_engine_is_checked_and_one_that_is_away_hinders_none(monkeypatch):
+    engines = {name: EngineAddress(url=f"ssh://{name}") for name in ("web1", "web2")}
+    settings = Settings(engines=engines)
+    loaded = Loaded(settings, dict.fromkeys(FIELDS, "default"), None)
+    found = Machine(lambda: loaded, {})
+
+    def connect(settings):
+        if settings.host_name == "web1":
+            raise EngineUnreachableError("web1 is away")
+        return with_engine().engine()
+
+    monkeypatch.setattr("hemostat.app.open_engine", connect)
+    results = [each for check in CHECKS if check.name == "Docker Engine" for each in run_checks(check, found)]
+    assert [(each.engine, each.level) for each in results] == [("web1", "failure"), ("web2", "ok")]
+    lines = format_checks(results)
+    assert "web1: web1 is away" in lines[0]
+    assert "web2: Docker Engine 20.10.24" in lines[1]
+
+
+def test_engine_without_a_monitor_is_reported():
+    beats = [event(heartbeat(role), host="web1") for role in ("monitor", "analyzer", "responder", "alert")]
+    found = machine(engines={name: EngineAddress(url=f"ssh://{name}") for name in ("web1", "web2")})
+    found.bus = lambda: SimpleNamespace(read_last_values=lambda _: beats)
+    assert checks.check_roles(found).message == "not running: monitor of web2, responder of web2"
+
+
+def test_engine_with_two_names_is_reported():
+    twice = [event(stats(), host="web1"), event(stats(), host="local")]
+    told = judge_names([], "h", twice, engines=("local", "web1"))
+    assert told.level is Level.WARNING
+    assert "local, web1 report the same containers" in told.message
+    assert judge_names([], "h", twice[:1], engines=("local", "web1")).message.endswith("are local, web1")
 
 
 def test_clock_difference_is_reported():

@@ -82,6 +82,26 @@ def test_all_labels_are_listed_without_an_engine(hemostat, tmp_path):
     assert {"label", "example", "help"} == hemostat("labels", "--list", "--json").json["labels"][0].keys()
 
 
+def test_containers_of_several_engines_are_told_apart(monkeypatch, environ, hemostat):
+    environ.setenv("HEMOSTAT_ENGINES", '{"web1": "ssh://web1", "web2": "ssh://web2"}')
+    engines = {host: InMemoryEngine(FakeClock()) for host in ("web1", "web2")}
+    monkeypatch.setattr(app, "open_engine", lambda settings: engines[settings.host_name])
+    make(engines["web1"], "app", hemostat__window="90s")
+    make(engines["web2"], "app", hemostat__windw="1m")
+    make(engines["web2"], "other", hemostat__window="90s")
+    out = hemostat("labels").out
+    assert "web1/app" in out
+    assert "web2/app: actions need an approval" in out
+    assert [each["engine"] for each in hemostat("labels", "app", "--json").json["containers"]] == [
+        "web1",
+        "web2",
+    ]
+    (other,) = hemostat("labels", "other", "--json").json["containers"]
+    assert other["engine"] == "web2"
+    assert hemostat("labels", "other", "--engine", "web1").code == 1
+    assert hemostat("labels", "nobody").code == 1
+
+
 def test_missing_container_is_an_error(engine, hemostat):
     code, _, err = hemostat("labels", "nobody")
     assert code not in {0, 1} or err

@@ -11,8 +11,11 @@ import pytest
 import hemostat as package
 from hemostat.cli.options import Globals
 from hemostat.cli.root import hemostat as root
-from hemostat.cli.run.all_roles import find_interpreter, make_child_command
+from hemostat.cli.run.all_roles import find_interpreter, list_children, make_child_command
 from hemostat.cli.run.roles import Stop, make_ready_callback, stop_on_signals
+from hemostat.config import Settings
+from hemostat.core.settings.engines import EngineAddress
+from hemostat.core.settings.metrics import MetricsSettings
 from hemostat.streams import ROLES_BY_NAME
 from tests.support.engine_fixtures import eventually
 
@@ -53,6 +56,46 @@ def test_children_get_the_settings_of_the_parent():
     assert " ".join(command).endswith(
         f"-m hemostat respond --instance h-1 --parent {os.getpid()} --set responder.mode=dry-run"
     )
+
+
+def test_each_engine_has_a_monitor_and_a_responder():
+    engines = {name: EngineAddress(url=f"ssh://{name}") for name in ("web1", "web2")}
+    assert list_children(Settings(engines=engines)) == [
+        "monitor web1",
+        "monitor web2",
+        "analyzer",
+        "responder web1",
+        "responder web2",
+        "alert",
+    ]
+    measured = Settings(metrics=MetricsSettings(address="127.0.0.1:9000"))
+    assert list_children(measured) == ["monitor", "analyzer", "responder", "alert", "metrics"]
+
+
+def test_child_of_an_engine_has_its_own_instance():
+    command = make_child_command("respond", "h-1", Globals(), "web1")
+    assert " ".join(command).endswith(
+        f"-m hemostat respond --instance h-1-web1 --parent {os.getpid()} --engine web1"
+    )
+    given = Globals()
+    given.engine = "web2"
+    assert make_child_command("analyze", "h-1", given)[-2:] == ["--engine", "web2"]
+
+
+def test_role_without_a_named_engine_lists_the_engines(hemostat, environ):
+    environ.setenv("HEMOSTAT_ENGINES", '{"web1": "ssh://web1", "web2": "ssh://web2"}')
+    for role in ("monitor", "respond"):
+        code, out, err = hemostat(role)
+        assert (code, out) == (2, "")
+        assert "several engines are configured: web1, web2: name one with --engine NAME" in err
+
+
+def test_unusable_engine_prevents_the_start_of_all(hemostat, environ):
+    environ.setenv("HEMOSTAT_ENGINES", '{"web1": {"url": "tcp://web1:2376", "ca_file": "/missing.pem"}}')
+    code, _, err = hemostat("all")
+    assert code == 2
+    assert "engine web1: " in err
+    assert "ca_file" in err
 
 
 def test_children_do_not_import_from_the_working_directory(tmp_path, monkeypatch):

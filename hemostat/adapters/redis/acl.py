@@ -12,7 +12,6 @@ reads blocks it too: users for viewing and metrics may queue one (`hemostat doct
 A monitor, a responder and `hemostat all` can have a user for each host, which writes only that host's keys.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -23,6 +22,7 @@ from hemostat.adapters.redis.controls import APPROVALS_KEY
 from hemostat.adapters.redis.deferred import DEFERRED_PREFIX
 from hemostat.adapters.redis.incident_notes import INCIDENT_PREFIX, SEAL_PREFIX
 from hemostat.adapters.redis.rows import QUARANTINE_KEY
+from hemostat.core.settings.engine_mistakes import NAME_PATTERN
 from hemostat.events import DURABLE, TYPES
 from hemostat.streams import PEOPLE_EVENTS, ROLES, Role
 
@@ -57,7 +57,6 @@ second limits the answers of a transaction.
 """
 HOST_ROLES: Final = ("monitor", "responder")
 """The roles that have a user for each host."""
-HOST_NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Grant(NamedTuple):
@@ -94,7 +93,7 @@ def is_host_name(host: str) -> bool:
     """Whether a host of this name can have users of its own: its keys must not be patterns or another host's
     keys.
     """
-    return bool(HOST_NAME_PATTERN.fullmatch(host))
+    return bool(NAME_PATTERN.fullmatch(host))
 
 
 def _list_role_grants(host: str) -> dict[str, list[Grant]]:

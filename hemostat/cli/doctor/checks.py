@@ -155,7 +155,7 @@ def check_audit_trail(machine: Machine) -> CheckResult:
     try:
         records.read_ends()
         look = observe_trail(
-            records, machine.audit_anchor(), records.get_location(settings.host_name), settings.audit_keys
+            records, machine.audit_anchor(), records.get_location(settings.machine_name), settings.audit_keys
         )
     except NothingStoredError as error:
         return CheckResult(Level.OK, error.message)

@@ -159,7 +159,7 @@ def _accept(settings: "Settings", by: str, reason: str) -> "ChainEnds":
                 head=ends.head, findings=compress_findings(findings), by=by, reason=reason, time=now
             )
             audit_anchor.accept_trail(
-                records.get_location(settings.host_name),
+                records.get_location(settings.machine_name),
                 ends,
                 sign_acceptance(accepted, ends.trail, keys),
                 signed=ends.head.number + 1 if keys else 0,
@@ -182,7 +182,7 @@ def _check(
     from hemostat.core.history.audit_verification import verify_chain as check
 
     with app.open_event_store(settings) as records:
-        location = records.get_location(settings.host_name)
+        location = records.get_location(settings.machine_name)
         before, _ = _read_notes(settings, records.read_ends().trail, location)
         with records.open_trail() as (ends, links):
             # The anchor may have moved since the first read: it is noted before rows are removed.

@@ -53,7 +53,7 @@ class AclFile(msgspec.Struct, frozen=True, kw_only=True):
     metavar="NAME",
     shell_complete=complete_hosts,
     help="Add users that write only the keys of this host: hemostat-monitor-NAME, hemostat-responder-NAME, "
-    "hemostat-all-NAME. NAME is the setting `host` on that machine. Can be repeated.",
+    "hemostat-all-NAME. NAME is the setting `host` on that machine, or a name in [engines]. Can be repeated.",
 )
 @click.pass_obj
 @prints_json(JsonShape("cli.setup.redis_acl:AclFile"))
