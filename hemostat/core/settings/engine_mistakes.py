@@ -53,7 +53,7 @@ def _find_mistakes(name: str, address: EngineAddress) -> Iterator[str]:
 
 
 def _check_url(url: str) -> None:
-    """Raise ValueError for a URL that is no address of an engine."""
+    """Raise ValueError for a URL that is not the address of an engine."""
     if not url:
         raise ValueError("has no URL")
     if len(url) > MAX_URL_CHARACTERS:
