@@ -1,6 +1,7 @@
 """The log screen under a pilot, on the in-memory engine."""
 
 import asyncio
+import threading
 
 import msgspec
 import pytest
@@ -8,12 +9,15 @@ from textual.drivers.headless_driver import HeadlessDriver
 
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.engine import InMemoryEngine
+from hemostat.errors import EngineUnreachableError
 from hemostat.events import Container
 from hemostat.ports import ContainerSpec
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext, Exports
+from hemostat.tui.data.log_feed import LogFeed
 from tests.support.clock import FakeClock
 from tests.support.dashboard import says, screen, until
+from tests.support.engine_fixtures import eventually
 from tests.support.samples import NOW, event, stats
 
 
@@ -260,3 +264,24 @@ def test_log_in_a_page_is_downloaded_and_read_only_saves_nothing(exports, monkey
     assert [name for name, _ in delivered] == (["log-db.txt"] if exports is Exports.DOWNLOAD else [])
     assert all(text.endswith("Z web hello\n") for _, text in delivered)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_engine_that_hangs_does_not_delay_the_log_of_another():
+    logs, release, batches = Logs(), threading.Event(), []
+    logs.write("web", "line of the other host")
+
+    def find_engine(number: int):
+        if number == 0:
+            release.wait(60)
+            raise EngineUnreachableError("the engine of the first host is away")
+        return logs.engine
+
+    feed = LogFeed(find_engine, [logs.containers[0].id] * 2, batches.append, every=0.02)
+    feed.start()
+    eventually(
+        lambda: any("line of the other host" in line.text for batch in batches for line in batch.lines)
+    )
+    assert {batch.source for batch in batches} == {1}
+    release.set()
+    eventually(lambda: any("first host is away" in batch.why for batch in batches if batch.source == 0))
+    feed.stop()
