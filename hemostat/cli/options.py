@@ -175,7 +175,7 @@ OPTIONS: Final = (
         metavar="NAME",
         callback=_remember_engine,
         shell_complete=complete_engines,
-        help="Use only this engine of the table [engines].",
+        help="Use this engine of the table [engines].",
     ),
     _make_option(
         "--set",
