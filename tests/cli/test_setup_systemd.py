@@ -208,7 +208,7 @@ def test_systemd_runs_the_program_at_a_path_with_special_characters(tmp_path):
     executable.parent.mkdir()
     executable.write_text("#!/bin/sh\n")
     executable.chmod(0o755)
-    unit.write_text(plan.make_unit(TEMPLATE, executable, ""))
+    unit.write_text(plan.make_unit(TEMPLATE, executable, ()))
     done = subprocess.run(
         [analyze, "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
     )
