@@ -69,6 +69,34 @@ def test_a_superfluous_start_is_no_failed_start(error, is_start_error):
     assert bool(parse.parse_info(inspected).error) is is_start_error
 
 
+@pytest.mark.parametrize(
+    ("state", "policy", "code", "status"),
+    [
+        ("stopped", "no", 7, "exited"),
+        ("stopped", "always", 0, "restarting"),
+        ("stopped", "on-failure", 7, "restarting"),
+        ("stopped", "on-failure", 0, "exited"),
+        ("initialized", "always", 0, "created"),
+        ("stopping", "always", 0, "stopping"),
+        ("running", "always", 0, "running"),
+    ],
+)
+def test_states_that_docker_lacks_have_dockers_nearest_name(state, policy, code, status):
+    inspected = {
+        "Id": ID,
+        "Name": "/web",
+        "State": {"Status": state, "ExitCode": code},
+        "HostConfig": {"RestartPolicy": {"Name": policy}},
+        "Config": {},
+    }
+    assert parse.parse_info(inspected).status == status
+
+
+def test_ended_container_is_listed_as_exited_before_podmans_clean_up():
+    row = {"Id": ID, "Names": ["/web"], "State": "stopped", "Status": "Exited (7) 1 second ago"}
+    assert parse.parse_row(row).status == "exited"
+
+
 def read_health_event(health: object) -> str | None:
     actor = {"ID": ID, "Attributes": {"name": "web", "image": "x"}}
     line = {"Action": "health_status", "Actor": actor, "timeNano": 1, "HealthStatus": health}

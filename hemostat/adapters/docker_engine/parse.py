@@ -14,6 +14,7 @@ import msgspec
 
 from hemostat.adapters.docker_engine import networks, podman_api
 from hemostat.core import bounds
+from hemostat.core.detection.restart_owner import is_restarted_by_docker
 from hemostat.core.labels.container_ref import SYSTEMD_UNIT_LABEL, build_reference
 from hemostat.core.labels.definitions import MAX_STOP_SECONDS
 from hemostat.core.model import (
@@ -144,7 +145,7 @@ def parse_row(row: Mapping[str, Any]) -> ListedContainer:
     name = min(row.get("Names") or [row["Id"][:12]], key=lambda name: name.count("/"))
     return ListedContainer(
         ref=build_reference(row["Id"], name, row.get("Image") or "", row.get("Labels") or {}),
-        status=bounds.limit_text(row["State"], bounds.MAX_WORD_CHARACTERS),
+        status=podman_api.translate_status(parse_word(row["State"])),
         health=note.removeprefix("health: ") if note.removeprefix("health: ") in HEALTH_STATES else None,
         exit_code=None if code is None else int(code),
         age=_parse_age(groups.get("age") or ""),
@@ -167,7 +168,7 @@ def parse_info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
     state, host, config = inspected["State"], inspected["HostConfig"], inspected["Config"]
     policy = host.get("RestartPolicy") or {}
     health, network = state.get("Health") or {}, inspected.get("NetworkSettings") or {}
-    return ContainerInfo(
+    info = ContainerInfo(
         ref=build_reference(
             inspected["Id"],
             inspected["Name"],
@@ -211,6 +212,10 @@ def parse_info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
         is_infra=podman_api.is_infra(inspected),
         error=podman_api.drop_redundant_start(bounds.limit_text(state.get("Error"), MAX_ERROR_CHARACTERS)),
     )
+    status = podman_api.translate_status(
+        info.status, has_restart=is_restarted_by_docker(info, info.exit_code)
+    )
+    return info if status == info.status else msgspec.structs.replace(info, status=status)
 
 
 def _parse_labels(config: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, str]:

@@ -21,6 +21,11 @@ CLEANUP: Final = "cleanup"
 CHECK_ACTIONS: Final = ("kill", "restart", "stop")
 ACTION_ALIASES: Final = {"died": "die", "remove": "destroy"}
 """Podman's names of actions in events."""
+PREPARED_STATUS: Final = "initialized"
+"""Podman's state of a container whose process is prepared and not started."""
+ENDED_STATUS: Final = "stopped"
+"""Podman's state of a container whose process has ended, until Podman has cleaned up. Only then the restart
+policy applies."""
 
 REDUNDANT_START_PATTERN: Final = re.compile(r"container [0-9a-f]{64}: container is running$")
 
@@ -56,6 +61,13 @@ def marks_stops(headers: Mapping[str, str]) -> bool:
     """Whether an answer with these headers shows requested stops. A false field is left out."""
     version = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", headers.get(VERSION_HEADER) or "")
     return version is not None and (int(version[1]), int(version[2])) >= MARKS_STOPS_SINCE
+
+
+def translate_status(status: str, *, has_restart: bool = False) -> str:
+    """Docker's name of a container's state. `has_restart`: the restart policy applies to the last exit."""
+    if status == ENDED_STATUS:
+        return "restarting" if has_restart else "exited"
+    return "created" if status == PREPARED_STATUS else status
 
 
 def drop_redundant_start(error: str) -> str:
