@@ -32,6 +32,7 @@ try:
         out=sys.stderr,
         manager=ServiceManager(),
         grace={grace},
+        progress_seconds={progress},
         json_lines={json_lines},
     )
 except HemoStatError as error:
@@ -54,6 +55,11 @@ while not pathlib.Path({{permit!r}}).exists():
     time.sleep(0.01)
 os.write(int(sys.argv[1]), b"1")
 {SLEEPER}
+"""
+LOADING = """import os
+parent = os.getppid()
+while os.getppid() == parent:
+    sum(range(100_000))
 """
 MISCONFIGURED = "raise SystemExit(2)"
 RUDE = r"import time; print('\x1b[2Jclear', flush=True); time.sleep(100)"
@@ -87,11 +93,18 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Supervised] = []
 
     def begin(
-        children: dict[str, str], *, grace: float = 10.0, json_lines: bool = False, **environment: str
+        children: dict[str, str],
+        *,
+        grace: float = 10.0,
+        progress: float = 20.0,
+        json_lines: bool = False,
+        **environment: str,
     ) -> Supervised:
         log = tmp_path / f"{len(started)}.log"
         state = str(tmp_path / "state")
-        program = PARENT.format(children=children, state=state, grace=grace, json_lines=json_lines)
+        program = PARENT.format(
+            children=children, state=state, grace=grace, progress=progress, json_lines=json_lines
+        )
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-c", textwrap.dedent(program)],
@@ -220,7 +233,7 @@ def test_second_supervisor_of_the_same_state_is_refused(start):
 def test_full_disk_under_the_log_ends_no_child(tmp_path):
     children = {"monitor": f"import pathlib; pathlib.Path({str(tmp_path)!r}, 'runs').touch(); {ONCE}"}
     state = str(tmp_path / "state")
-    program = PARENT.format(children=children, state=state, grace=10.0, json_lines=False)
+    program = PARENT.format(children=children, state=state, grace=10.0, progress=20.0, json_lines=False)
     with (
         Path("/dev/full").open("wb") as full,
         subprocess.Popen([sys.executable, "-c", program], stderr=full) as process,
@@ -290,6 +303,27 @@ def test_manager_hears_ready_once_and_which_role_is_down(start, manager, tmp_pat
     os.kill(running.pids("monitor")[0], signal.SIGKILL)
     assert manager.receive() == ["STATUS=waiting for monitor"]
     assert manager.receive() == ["STATUS=all roles are running"]
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+def test_start_gets_more_time_while_a_role_loads(start, manager):
+    running = start({"monitor": LOADING, "alert": SLEEPER}, progress=0.5, **manager.environment)
+    for _ in range(2):
+        manager.receive_until("EXTEND_TIMEOUT_USEC=60000000")
+    running.signal(signal.SIGTERM)
+    assert running.end() == 0
+
+
+@pytest.mark.parametrize("manager", ["path"], indirect=True)
+@pytest.mark.parametrize("child", [SLEEPER, ONCE])
+def test_start_gets_no_more_time_for_a_role_that_waits_or_ends(start, manager, child):
+    running = start({"monitor": child}, progress=0.1, WATCHDOG_USEC="200000", **manager.environment)
+    eventually(lambda: running.pids("monitor") or running.says("restarting"))
+    # Each sign of life follows a measurement: the first one may still show how the process has loaded.
+    for _ in range(3):
+        manager.receive_until("WATCHDOG=1")
+    messages = [line for _ in range(5) for each in manager.receive_until("WATCHDOG=1") for line in each]
+    assert not any(line.startswith("EXTEND") for line in messages)
 
 
 @pytest.mark.parametrize("manager", ["path"], indirect=True)

@@ -28,6 +28,10 @@ from hemostat.supervisor.signals import Signals
 
 GRACE_SECONDS: Final = 10.0
 """Seconds between SIGTERM and SIGKILL."""
+PROGRESS_SECONDS: Final = 20.0
+MIN_PROGRESS_SHARE: Final = 0.02
+"""Share of a core that roles which load use together at least, measured each PROGRESS_SECONDS. A role that
+waits uses less."""
 PR_SET_PDEATHSIG: Final = 1
 
 Command = Callable[[str, str, int], list[str]]
@@ -43,6 +47,7 @@ def supervise(
     out: LineOutput,
     manager: ServiceManager,
     grace: float = GRACE_SECONDS,
+    progress_seconds: float = PROGRESS_SECONDS,
     json_lines: bool = False,
 ) -> int:
     """Run until SIGTERM (exit code 0), SIGINT (130), or a configuration error of a child's first start (2).
@@ -52,7 +57,7 @@ def supervise(
     """
     with hold_lock(state_dir), Signals() as signals:
         output = Output(out, roles, json_lines=json_lines)
-        return _Supervisor(roles, command, signals, output, manager, grace).run()
+        return _Supervisor(roles, command, signals, output, manager, grace, progress_seconds).run()
 
 
 def die_with_parent(parent: int) -> None:
@@ -73,6 +78,7 @@ class _Supervisor:
         output: Output,
         manager: ServiceManager,
         grace: float,
+        progress_seconds: float,
     ) -> None:
         self._children = [Child(role) for role in roles]
         self._command = command
@@ -80,6 +86,9 @@ class _Supervisor:
         self._output = output
         self._manager = manager
         self._grace = grace
+        self._progress_seconds = progress_seconds
+        self._progress_due = time.monotonic() + progress_seconds
+        """When to measure whether the start goes on (monotonic seconds); infinite after the start."""
         self._has_been_ready = False
         self._instance = f"{socket.gethostname()}-{os.getpid()}"
         self._selector = selectors.DefaultSelector()
@@ -132,11 +141,24 @@ class _Supervisor:
         self._has_been_ready = self._has_been_ready or is_first
         text = f"waiting for {', '.join(missing)}" if missing else "all roles are running"
         self._manager.set_status(text, *([READY] if is_first else []))
+        self._extend_start(time.monotonic())
         self._manager.send_watchdog(time.monotonic())
+
+    def _extend_start(self, now: float) -> None:
+        """Request more time from the service manager while the roles load: another start on a slow host would
+        begin with nothing and take as long."""
+        if self._has_been_ready:
+            self._progress_due = inf
+        if now < self._progress_due:
+            return
+        self._progress_due = now + self._progress_seconds
+        used = sum(child.measure_start() for child in self._children)
+        if used >= MIN_PROGRESS_SHARE * self._progress_seconds:
+            self._manager.extend_start()
 
     def _compute_wait(self) -> float | None:
         dues = [child.due for child in self._children if child.due is not None]
-        due = min([*dues, self._manager.watchdog_due])
+        due = min([*dues, self._manager.watchdog_due, self._progress_due])
         return None if due == inf else max(0.0, due - time.monotonic())
 
     def _reap(self) -> bool:

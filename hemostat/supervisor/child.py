@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from hemostat.core.backoff import compute_backoff, count_restart_streak
@@ -15,6 +16,7 @@ MAX_DELAY_SECONDS: Final = 5.0
 """Maximum seconds between two starts: while a role is down, containers are not healed."""
 RESET_SECONDS: Final = 60.0
 """Seconds that a child must have lived for its next exit to count as the first again."""
+TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Child:
@@ -30,6 +32,7 @@ class Child:
         self.ready_end: int | None = None
         """The descriptor on which the process reports that."""
         self._ends: list[float] = []
+        self._cpu_seconds = 0.0
 
     def start(self, command: Callable[[int], list[str]]) -> None:
         """Start the process. `command` takes the descriptor to which the process writes when it is ready."""
@@ -47,6 +50,14 @@ class Child:
             )
         finally:
             os.close(write_end)
+
+    def measure_start(self) -> float:
+        """Return the seconds of CPU that the first process has used since the last call, before it is ready.
+        A child that was started again is not measured: it may end each time."""
+        if self.process is None or self.is_ready or self._ends:
+            return 0.0
+        before, self._cpu_seconds = self._cpu_seconds, read_cpu_seconds(self.process.pid)
+        return self._cpu_seconds - before
 
     def close_ready_end(self) -> None:
         if self.ready_end is not None:
@@ -71,6 +82,15 @@ class Child:
         )
         self.due = now + wait
         return wait
+
+
+def read_cpu_seconds(pid: int) -> float:
+    """Seconds of CPU that a process has used (proc(5), /proc/pid/stat, fields 14 and 15); 0 for none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def describe_exit(code: int) -> str:

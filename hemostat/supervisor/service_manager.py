@@ -14,6 +14,8 @@ from typing import Final
 READY: Final = "READY=1"
 STOPPING: Final = "STOPPING=1"
 WATCHDOG: Final = "WATCHDOG=1"
+EXTENSION_SECONDS: Final = 60.0
+"""Seconds that one request adds to a start that takes longer than the unit allows."""
 
 
 class ServiceManager:
@@ -38,6 +40,10 @@ class ServiceManager:
         if text != self._status or lines:
             self._status = text
             self.send(*lines, f"STATUS={text}")
+
+    def extend_start(self) -> None:
+        """Request EXTENSION_SECONDS more for the start, from now on."""
+        self.send(f"EXTEND_TIMEOUT_USEC={EXTENSION_SECONDS * 1e6:.0f}")
 
     def send_watchdog(self, now: float) -> None:
         """Send a sign of life if one is due: two in the time that the watchdog allows."""

@@ -35,8 +35,9 @@ from hemostat.text_file import read_bytes
 
 MANIFEST_NAME: Final = ".setup.json"
 RUNNING_SYSTEMD: Final = Path("/run/systemd/system")
-START_SECONDS: Final = 330.0
-"""Maximum seconds of one command: systemd itself waits at most 300 for the roles (TimeoutStartSec=)."""
+START_SECONDS: Final = 900.0
+"""Maximum seconds of one command: systemd waits 300 for the roles (TimeoutStartSec=), and longer while they
+load."""
 DIRECTORY_MODE: Final = 0o755
 
 
