@@ -10,6 +10,7 @@ from hemostat.app.backends import (
     SimulatedBackends,
     UnknownHost,
     check_state_directory,
+    find_obstacle,
     make_host_probe,
     stop_embedded_redis,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "UnknownHost",
     "check_engine_addresses",
     "check_state_directory",
+    "find_obstacle",
     "find_webhook_doubts",
     "has_stored_data",
     "is_redis_started",

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from hemostat.app.engines import EnginePool, make_engine_address
 from hemostat.background import run_in_background
 from hemostat.config import Settings
+from hemostat.core.detection.probe import ProbeRoute
 from hemostat.core.labels.values import ProbeTarget
-from hemostat.core.model import ConnectionPeers, ContainerInfo, HostSample, Sample
+from hemostat.core.model import ConnectionPeers, ContainerInfo, HostSample, PortBinding, Sample
 from hemostat.core.usage.process_activity import Activity
 from hemostat.errors import ConfigError, EngineError, RedisNotStartedError
 from hemostat.ports import (
@@ -143,6 +144,26 @@ class FallbackSampler:
         return own or self._second.read_activity(container, now)
 
 
+class OwnCountersSampler:
+    """A Sampler that leaves out CPU, memory and block I/O where the containers have no cgroups: the engine's
+    answer counts other processes too, up to those of the whole host."""
+
+    def __init__(self, sampler: Sampler, host: EngineHost) -> None:
+        self._sampler = sampler
+        self._host = host
+
+    @property
+    def _has_cgroups(self) -> bool:
+        return self._host.version is None or self._host.version.has_cgroups
+
+    def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
+        samples = self._sampler.sample(containers, now)
+        return samples if self._has_cgroups else [sample.drop_cgroup_values() for sample in samples]
+
+    def read_activity(self, container: ContainerInfo, now: float) -> Activity | None:
+        return self._sampler.read_activity(container, now) if self._has_cgroups else None
+
+
 class UnknownHost:
     """A HostProbe of a host about which nothing is known."""
 
@@ -158,10 +179,11 @@ class UnknownHost:
     def find_missing_path(self, info: ContainerInfo) -> str:  # noqa: ARG002
         return ""
 
-    def probe(self, target: ProbeTarget, address: str, timeout: float) -> str:
+    def probe(self, target: ProbeTarget, route: ProbeRoute, timeout: float) -> str:
         from hemostat.adapters.sampling.probe import probe
+        from hemostat.core.detection.probe import NO_ADDRESS_ERROR
 
-        return probe(target, address, timeout)
+        return probe(target, route.address, timeout) if route.address else NO_ADDRESS_ERROR
 
 
 class LocalHost(UnknownHost):
@@ -229,11 +251,43 @@ class EngineHostProbe:
     def find_missing_path(self, info: ContainerInfo) -> str:
         return self._find_probe().find_missing_path(info)
 
-    def probe(self, target: ProbeTarget, address: str, timeout: float) -> str:
-        """On this machine the addresses of a remote engine's containers belong to others."""
-        from hemostat.core.detection.probe import REMOTE_ENGINE_ERROR
+    def probe(self, target: ProbeTarget, route: ProbeRoute, timeout: float) -> str:
+        """On this machine the addresses of an engine with another network belong to others."""
+        from hemostat.adapters.sampling.probe import probe_binding
 
-        return REMOTE_ENGINE_ERROR if self._host.is_remote else self._unknown.probe(target, address, timeout)
+        version = self._host.find_local() or self._host.version
+        if version is None or not (obstacle := find_address_obstacle(version, route)):
+            return self._unknown.probe(target, route, timeout)
+        binding = find_binding(version, route, target)
+        return obstacle if binding is None else probe_binding(target, binding, timeout)
+
+
+def find_obstacle(engine: EngineVersion, route: ProbeRoute, target: ProbeTarget) -> str:
+    """Return why no probe can be sent from here; empty where one can be sent."""
+    return "" if find_binding(engine, route, target) else find_address_obstacle(engine, route)
+
+
+def find_address_obstacle(engine: EngineVersion, route: ProbeRoute) -> str:
+    """Return why no probe can be sent to the container's address from here; empty where one can be sent."""
+    from hemostat.core.detection import probe
+
+    if engine.local is False:
+        return probe.REMOTE_ENGINE_ERROR
+    if not route.address:
+        return probe.NO_ADDRESS_ERROR
+    if route.address == probe.LOOPBACK_ADDRESS:
+        return probe.OTHER_NETWORK_ERROR if engine.reaches_host_network is False else ""
+    if engine.reaches_container_networks is not False:
+        return ""
+    return probe.ROOTLESS_ENGINE_ERROR if engine.rootless else probe.OTHER_NETWORK_ERROR
+
+
+def find_binding(engine: EngineVersion, route: ProbeRoute, target: ProbeTarget) -> PortBinding | None:
+    """Return the published port through which a rootless engine's container is reached from its host."""
+    is_outside = engine.rootless and engine.process > 0
+    if not is_outside or (engine.is_podman and engine.reaches_host_network is False):
+        return None
+    return route.find_binding(target)
 
 
 def make_host_probe(engine: Engine) -> HostProbe:
@@ -299,8 +353,9 @@ class RealBackends:
             label=settings.monitor.only,
             stop_timeout_max=settings.responder.stop_timeout_max,
         )
-        stats = StatsSampler(engine.read_stats, engine.follow_stats)
-        return engine, FallbackSampler(CgroupSampler(), stats, EngineHost(engine.version).find_local)
+        host = EngineHost(engine.version)
+        stats = OwnCountersSampler(StatsSampler(engine.read_stats, engine.follow_stats), host)
+        return engine, FallbackSampler(CgroupSampler(), stats, host.find_local)
 
     def get_engine_of(self, host: str) -> EngineReader:
         return self._engine_pool.get(host)

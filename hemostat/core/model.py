@@ -1,7 +1,8 @@
 """Facts about containers, host and engine, independent of vendors. Other modules decide what they mean."""
 
 from enum import StrEnum
-from typing import Final
+from math import nan
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -22,6 +23,15 @@ class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 OVERDUE_SECONDS: Final = 10.0
 """Seconds by which a first health check may be late."""
+
+
+class PortBinding(NamedTuple):
+    """A TCP port of the container that is forwarded from a port of the engine's host. `address` is the IP
+    address of the host that it is bound to, empty or unspecified for all."""
+
+    port: int
+    address: str
+    host_port: int
 
 
 class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +84,8 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The host's IP addresses on these networks."""
     networks: tuple[str, ...] = ()
     """Names of the container's networks, without those that the engine itself creates."""
-    published: tuple[int, ...] = ()
-    """TCP ports of the host that are forwarded to the container."""
+    bindings: tuple[PortBinding, ...] = ()
+    """The container's published ports."""
     joined: tuple[str, ...] = ()
     """Ids or names of the containers whose namespaces (network, processes, IPC) this one uses."""
     host_paths: tuple[tuple[str, str], ...] = ()
@@ -92,6 +102,11 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the engine created the container for itself, as Podman does to hold the namespaces of a pod."""
     error: str = ""
     """Why the engine's last attempt to start the container failed."""
+
+    @property
+    def published(self) -> tuple[int, ...]:
+        """Return the TCP ports of the host that are forwarded to the container."""
+        return tuple(sorted({each.host_port for each in self.bindings}))
 
     @property
     def is_running(self) -> bool:
@@ -212,6 +227,20 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     pressure: float | None = None
     """Share of the last 10 s, in percent, in which some process waited for memory (PSI `some avg10`)."""
     parents: ParentLimits | None = None
+
+    def drop_cgroup_values(self) -> "Sample":
+        """Return the values that are read elsewhere: a container without a cgroup of its own is counted
+        together with other processes."""
+        return Sample(
+            container_id=self.container_id,
+            time=self.time,
+            cpu=nan,
+            memory=0,
+            received=self.received,
+            sent=self.sent,
+            descriptors=self.descriptors,
+            descriptors_limit=self.descriptors_limit,
+        )
 
 
 class Samples(msgspec.Struct, frozen=True):

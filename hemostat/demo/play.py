@@ -45,11 +45,17 @@ def play(scenario: Scenario, stage: DemoStage, *, run: str, show: Show) -> DemoR
     `run` is part of the container's name. `show` is called with the timeline as time passes. Raises
     HemoStatError if the scenario cannot be played.
     """
+    has_cgroups = stage.engine.version().has_cgroups
+    if scenario.needs_cgroups and not has_cgroups:
+        raise HemoStatError(
+            f"this engine gives its containers no cgroups, without which {scenario.name} cannot be played",
+            hint="hemostat doctor says more; --simulate plays it without an engine",
+        )
     stage.sweep()
     facts, meter = DemoFacts(), LoadMeter(stage.host)
     with _run_container(scenario, stage, run) as container:
         _listen(stage, container, facts)
-        _await_ready(stage, container, meter, has_health=scenario.health is not None)
+        _await_ready(stage, container, meter, has_health=scenario.health is not None, has_cgroups=has_cgroups)
         stage.clock.sleep(scenario.calm)
         meter.start(stage.clock.now())
         for _ in range(scenario.rounds):
@@ -90,12 +96,14 @@ def _listen(stage: DemoStage, container: str, facts: DemoFacts) -> None:
     threading.Thread(target=listen, name="demo-events", daemon=True).start()
 
 
-def _await_ready(stage: DemoStage, container: str, meter: LoadMeter, *, has_health: bool) -> None:
+def _await_ready(
+    stage: DemoStage, container: str, meter: LoadMeter, *, has_health: bool, has_cgroups: bool
+) -> None:
     """Wait until the container runs, passes its health check if it has one, and was measured by the
-    monitor.
+    monitor. Without cgroups, the measurement lacks its CPU.
     """
     meter.start(started_at := stage.clock.now())
-    while not (is_measured := bool(_read_cpu(stage, container))) or not _is_well(
+    while not (is_measured := _is_measured(stage, container, has_cgroups=has_cgroups)) or not _is_well(
         stage.engine.inspect(container), has_health
     ):
         waited = stage.clock.now() - started_at
@@ -109,15 +117,22 @@ def _await_ready(stage: DemoStage, container: str, meter: LoadMeter, *, has_heal
         stage.clock.sleep(TICK_SECONDS)
 
 
-def _read_cpu(stage: DemoStage, container: str) -> list[tuple[float, float]]:
-    """The monitor's latest measurement of the container: the time, and its CPU in percent of a core."""
+def _is_measured(stage: DemoStage, container: str, *, has_cgroups: bool) -> bool:
+    return bool(_read_cpu(stage, container) if has_cgroups else _read_stats(stage, container))
+
+
+def _read_stats(stage: DemoStage, container: str) -> list[tuple[float, ContainerStats]]:
+    """The monitor's latest measurement of the container, and its time."""
     return [
-        (event.time, event.data.cpu)
+        (event.time, event.data)
         for event in stage.bus.read_last_values("container_stats")
-        if isinstance(event.data, ContainerStats)
-        and event.data.container.id == container
-        and event.data.cpu is not None
+        if isinstance(event.data, ContainerStats) and event.data.container.id == container
     ]
+
+
+def _read_cpu(stage: DemoStage, container: str) -> list[tuple[float, float]]:
+    """The time of the latest measurement, and the container's CPU in percent of a core."""
+    return [(time, stats.cpu) for time, stats in _read_stats(stage, container) if stats.cpu is not None]
 
 
 def _is_well(info: ContainerInfo, has_health: bool) -> bool:

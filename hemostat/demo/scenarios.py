@@ -38,6 +38,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds to observe after the last fault if no remediation is expected."""
     cured_by: Literal["start", "healthy", "remediation", "nothing"] = "start"
     """The sign of healing: the engine's event of that name, or the end of the remediation."""
+    needs_cgroups: bool = False
+    """Whether the fault shows in the container's own CPU or memory alone."""
     ending: str = ""
     """The expected end, if it is not a healed container."""
 
@@ -72,6 +74,7 @@ SCENARIOS: Final = {
             labels=_make_window_label(5),
             window=5.0,
             calm=3.0,
+            needs_cgroups=True,
             expected=RESTARTED_FACTS,
         ),
         Scenario(
@@ -82,6 +85,7 @@ SCENARIOS: Final = {
             labels={**_make_window_label(5), "hemostat.leak_window": "5s"},
             memory=64 * MIB,
             window=5.0,
+            needs_cgroups=True,
             expected=RESTARTED_FACTS,
         ),
         Scenario(
@@ -119,6 +123,7 @@ SCENARIOS: Final = {
             "rm /tmp/fault; exec tail /dev/zero",
             fault="touch /tmp/fault",
             memory=32 * MIB,
+            needs_cgroups=True,
             expected=RESTARTED_FACTS,
         ),
         Scenario(
@@ -130,6 +135,7 @@ SCENARIOS: Final = {
             window=5.0,
             watch=9.0,
             cured_by="nothing",
+            needs_cgroups=True,
             ending="no action",
             expected={"restarts": 0, "status": "running", "health": None, "alerts": 0},
         ),

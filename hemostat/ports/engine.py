@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from hemostat.core.detection.probe import ProbeRoute
 from hemostat.core.evidence.snapshot import ContainerDetails
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import (
@@ -44,6 +45,18 @@ class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the engine runs on this machine. None while no running container shows it."""
     process: int = 0
     """Id of the process that starts the containers, on this machine; 0 where unknown."""
+    rootless: bool = False
+    """Whether the engine runs as a user without root's rights."""
+    reaches_host_network: bool | None = None
+    """Whether this process is in the network namespace of containers with the network `host`; None where
+    unknown."""
+    reaches_container_networks: bool | None = None
+    """Whether addresses of the engine's networks lead to its containers from here; None where unknown."""
+    has_cgroups: bool = True
+    """Whether the containers have cgroups of their own. Without, no limit applies, and the CPU and memory
+    that the engine reports are not theirs."""
+    missing_limits: tuple[str, ...] = ()
+    """Limits that the engine cannot set, as its answer says."""
     time: float = 0.0
     """The engine's clock, epoch seconds; 0 where the engine does not report it."""
     forbidden: tuple[str, ...] = ()
@@ -270,7 +283,7 @@ class HostProbe(Protocol):
         none is known to be missing."""
         ...
 
-    def probe(self, target: ProbeTarget, address: str, timeout: float) -> str:
-        """Return why the target does not answer at this address within `timeout` seconds; empty where it
-        answers."""
+    def probe(self, target: ProbeTarget, route: ProbeRoute, timeout: float) -> str:
+        """Return why the target does not answer within `timeout` seconds, or why it cannot be reached from
+        here; empty where it answers."""
         ...

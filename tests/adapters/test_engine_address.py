@@ -74,6 +74,21 @@ def test_socket_of_the_users_own_engine_is_used(host, name, expected):
     assert host.find(USER) == DOCKER
 
 
+@pytest.mark.parametrize(("name", "is_used"), [("docker.sock", True), ("podman/podman.sock", False)])
+def test_rootless_docker_is_used_where_dockerd_is_installed(host, name, is_used):
+    """Rootless Docker needs that program; Podman does not."""
+    host.install_dockerd("usr/bin")
+    path = f"run/user/4242/{name}"
+    host.listen(path, owner=USER)
+    assert host.find(USER, XDG_RUNTIME_DIR="/run/user/4242") == (f"unix:///{path}" if is_used else DOCKER)
+
+
+def test_dockers_socket_is_preferred_to_the_users_own(host):
+    host.listen("var/run/docker.sock")
+    host.listen("run/user/4242/docker.sock", owner=USER)
+    assert host.find(USER, XDG_RUNTIME_DIR="/run/user/4242") == DOCKER
+
+
 def test_roots_podman_is_not_used_by_another_user(host):
     host.listen("run/podman/podman.sock")
     assert host.find(USER, XDG_RUNTIME_DIR="/run/user/4242") == DOCKER

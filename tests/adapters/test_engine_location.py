@@ -6,15 +6,21 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
+from math import isnan
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import msgspec
 import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine, location
 from hemostat.adapters.docker_engine.connection import ClientPool
 from hemostat.adapters.docker_engine.location import EngineLocation, find_location, find_peer, read_location
-from hemostat.adapters.docker_engine.version import read_version
+from hemostat.adapters.docker_engine.version import (
+    reaches_container_networks,
+    reaches_host_network,
+    read_version,
+)
 from hemostat.app.backends import (
     MAX_EARLY_RETRIES,
     REMOTE_RETRY_SECONDS,
@@ -22,11 +28,21 @@ from hemostat.app.backends import (
     EngineHost,
     EngineHostProbe,
     FallbackSampler,
+    OwnCountersSampler,
+    find_obstacle,
     make_host_probe,
 )
-from hemostat.core.detection.probe import is_unreachable
+from hemostat.core.detection.probe import (
+    NO_ADDRESS_ERROR,
+    OTHER_NETWORK_ERROR,
+    REMOTE_ENGINE_ERROR,
+    ROOTLESS_ENGINE_ERROR,
+    ProbeRoute,
+    is_unsent,
+)
 from hemostat.core.labels.values import ProbeTarget
-from hemostat.core.model import Container, ContainerInfo
+from hemostat.core.model import Container, ContainerInfo, PortBinding, Sample
+from hemostat.core.usage.process_activity import Activity
 from hemostat.errors import EngineUnreachableError
 from hemostat.ports import EngineVersion
 from tests.support.engine_fixtures import eventually
@@ -34,6 +50,7 @@ from tests.support.rule_proxy import Rule, RuleProxy, page, told
 
 ID = "ab" * 32
 BOOT = 1_700_000_000
+WEB = ProbeTarget("tcp", 80, "")
 TICKS = os.sysconf("SC_CLK_TCK")
 VERSION = Rule("GET /version", told({"ApiVersion": "1.41", "Version": "20.10.24"}))
 
@@ -55,6 +72,17 @@ class Machine:
         (directory / "cgroup").write_text(f"0::{cgroup}\n")
         (directory / "mountinfo").write_text(f"36 22 0:25 {mounts} /etc/hosts rw - ext4 /dev/sda rw\n")
 
+    def add_network(self, *processes: int | str) -> None:
+        """One network namespace, which these processes share."""
+        for process in processes:
+            directory = self.root / "proc" / str(process) / "net"
+            directory.mkdir(parents=True)
+            first = self.root / "proc" / str(processes[0]) / "net/dev"
+            if process == processes[0]:
+                first.touch()
+            else:
+                (directory / "dev").hardlink_to(first)
+
     def locate(self, *containers: ContainerInfo, peer: str | None = None) -> EngineLocation:
         return find_location(containers, self.root, peer=peer)
 
@@ -71,18 +99,18 @@ def running(pid: int = 500, age: int = 100) -> ContainerInfo:
 
 def test_engine_is_local_when_a_container_runs_here(machine):
     machine.add_process(500, cgroup=f"/system.slice/docker-{ID}.scope")
-    assert machine.locate(running(pid=7), running()) == (True, 42)
+    assert machine.locate(running(pid=7), running())[:2] == (True, 42)
 
 
 def test_engine_is_remote_when_no_container_runs_here(machine):
     machine.add_process(500, cgroup="/system.slice/sshd.service")
-    assert machine.locate(running()) == (False, 0)
-    assert machine.locate(running(pid=501)) == (False, 0)
+    assert machine.locate(running())[:2] == (False, 0)
+    assert machine.locate(running(pid=501))[:2] == (False, 0)
 
 
 def test_location_is_unknown_while_no_container_runs(machine):
-    assert machine.locate() == (None, 0)
-    assert machine.locate(running(pid=0)) == (None, 0)
+    assert machine.locate()[:2] == (None, 0)
+    assert machine.locate(running(pid=0))[:2] == (None, 0)
 
 
 @pytest.mark.parametrize(("pid", "age"), [(500, 200), (501, 100)])
@@ -90,15 +118,15 @@ def test_clone_with_the_same_container_is_remote(machine, pid, age):
     """A clone of a machine has containers of the same id, with other processes or other times."""
     machine.add_process(500, cgroup=f"/docker/{ID}")
     machine.add_process(501, cgroup="/user.slice")
-    assert machine.locate(running(pid, age)) == (False, 0)
+    assert machine.locate(running(pid, age))[:2] == (False, 0)
 
 
 def test_engine_of_the_container_that_hemostat_runs_in_is_local(machine):
     """The engine's process ids are not those that are visible inside."""
     machine.add_process(1, cgroup="/", mounts=f"/var/lib/docker/containers/{ID}/hosts")
-    assert machine.locate(running(pid=4711)) == (True, 0)
+    assert machine.locate(running(pid=4711))[:2] == (True, 0)
     machine.add_process(4711, cgroup="/")
-    assert machine.locate(running(pid=4711)) == (True, 0)
+    assert machine.locate(running(pid=4711))[:2] == (True, 0)
 
 
 @pytest.mark.parametrize(
@@ -168,9 +196,83 @@ def test_oldest_containers_show_where_the_engine_runs_despite_new_ones(machine):
 def test_unreadable_processes_prove_nothing(machine):
     machine.add_process(500, cgroup=f"/docker/{ID}")
     (machine.root / "proc/500/stat").write_text("500 (a)\n")
-    assert machine.locate(running()) == (False, 0)
+    assert machine.locate(running())[:2] == (False, 0)
     (machine.root / "proc/stat").write_text("cpu 1 2 3\n")
-    assert machine.locate(running()) == (False, 0)
+    assert machine.locate(running())[:2] == (False, 0)
+
+
+# --- whose network the engine has ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("networks", "is_shared"), [([("self", 42)], True), ([("self",), (42,)], False), ([("self",)], None)]
+)
+def test_network_of_the_engine_is_compared(machine, networks, is_shared):
+    machine.add_process(500, cgroup=f"/docker/{ID}")
+    for processes in networks:
+        machine.add_network(*processes)
+    assert machine.locate(running()) == (True, 42, False, is_shared)
+
+
+@pytest.mark.parametrize(("mode", "is_shared"), [("host", True), ("bridge", False)])
+def test_network_of_the_own_container_says_whether_it_is_the_hosts(machine, mode, is_shared):
+    machine.add_process(1, mounts=f"/var/lib/docker/containers/{ID}/hosts")
+    own = msgspec.structs.replace(running(pid=4711), network_mode=mode)
+    assert machine.locate(own) == (True, 0, True, is_shared)
+
+
+OUTSIDE = EngineLocation(is_local=True, process=42, shares_network=True)
+APART = EngineLocation(is_local=True, process=42, shares_network=False)
+INSIDE = EngineLocation(is_local=True, is_inside=True, shares_network=False)
+
+
+@pytest.mark.parametrize(
+    ("location", "rootless", "is_podman", "in_container", "host", "containers"),
+    [
+        (OUTSIDE, False, False, False, True, True),
+        (APART, False, False, False, False, False),
+        (APART, False, False, True, False, True),  # a container that sees the host's processes
+        (INSIDE, False, False, True, False, True),
+        (OUTSIDE, True, True, False, True, False),
+        (OUTSIDE, True, False, False, False, False),  # rootless Docker whose dockerd is in the host's network
+        (INSIDE, True, False, True, False, True),
+        (INSIDE._replace(shares_network=True), True, False, True, True, True),
+        (APART, True, True, True, False, False),
+        (EngineLocation(), False, False, False, None, None),
+        (EngineLocation(), True, True, False, None, False),
+    ],
+)
+def test_reach_follows_from_the_location(location, rootless, is_podman, in_container, host, containers):
+    assert reaches_host_network(location, rootless=rootless, is_podman=is_podman) is host
+    reach = reaches_container_networks(location, rootless=rootless, in_container=in_container)
+    assert reach is containers
+
+
+NO_DRIVER = {"CgroupDriver": "none"}
+
+
+@pytest.mark.parametrize(
+    ("info", "rootless", "has_cgroups", "missing_limits"),
+    [
+        ({"SecurityOptions": ["name=seccomp,profile=default"], "CgroupDriver": "systemd"}, False, True, ()),
+        ({"SecurityOptions": ["name=rootless"], "CgroupVersion": "2"}, True, True, ()),
+        (
+            {"SecurityOptions": ["name=rootless"], "CgroupVersion": "2", "CgroupDriver": "none"},
+            True,
+            False,
+            (),
+        ),
+        ({"SecurityOptions": None, "Rootless": True, "CgroupVersion": "1"}, True, False, ()),
+        ({"Rootless": False, "CgroupVersion": "1"}, False, True, ()),
+        ({"CpuCfsQuota": False, "MemoryLimit": True, "PidsLimit": False}, False, True, ("CPU", "processes")),
+    ],
+)
+def test_engine_says_what_it_may_not_do(info, rootless, has_cgroups, missing_limits):
+    rules = [Rule("GET /containers/json", told([])), Rule("GET /info", told(info)), VERSION]
+    with RuleProxy(None, *rules, upstream="") as proxy:
+        version = read_version(ClientPool({"base_url": proxy.url}, 5.0))
+    assert (version.rootless, version.has_cgroups) == (rootless, has_cgroups)
+    assert version.missing_limits == missing_limits
 
 
 # --- the facts of the host where a proxy forbids /info -------------------------------------------------
@@ -205,10 +307,11 @@ def test_location_is_unknown_when_a_proxy_forbids_the_list(machine):
 
 
 class Versions:
-    """The answers of an engine about its location, and the time."""
+    """The answers of an engine about its location, and the time. `facts` are further fields."""
 
-    def __init__(self, *answers: bool | Exception | None) -> None:
+    def __init__(self, *answers: bool | Exception | None, **facts: object) -> None:
         self.answers = list(answers)
+        self.facts = facts
         self.now = 100.0
         self.host = EngineHost(self.read, lambda: self.now, self.start)
         self.started: list[Callable[[], None]] | None = None
@@ -224,9 +327,8 @@ class Versions:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return EngineVersion(
-            version="20", api="1.41", name="h", root="/", cgroup_version="2", cpus=1, memory=1, local=answer
-        )
+        fields = {"version": "20", "api": "1.41", "name": "h", "root": "/", "cgroup_version": "2"}
+        return EngineVersion(**{**fields, "cpus": 1, "memory": 1, "local": answer, **self.facts})
 
 
 def test_engine_is_asked_again_until_it_is_known_to_be_local():
@@ -261,7 +363,59 @@ def test_nothing_of_this_host_is_measured_for_a_remote_engine(tmp_path):
 def test_containers_of_a_remote_engine_are_not_probed_from_here():
     """The same address may be that of another container on this machine."""
     probe = EngineHostProbe(Versions(False).host)
-    assert is_unreachable(probe.probe(ProbeTarget("tcp", 80, ""), "127.0.0.1", 1.0))
+    assert probe.probe(WEB, ProbeRoute("127.0.0.1"), 1.0) == REMOTE_ENGINE_ERROR
+
+
+BRIDGE, HOST = ProbeRoute("172.17.0.2"), ProbeRoute("127.0.0.1")
+ROOTLESS_DOCKER = {"rootless": True, "process": 42, "reaches_host_network": False}
+ROOTLESS_PODMAN = {"rootless": True, "process": 42, "reaches_host_network": True, "is_podman": True}
+ELSEWHERE = {"reaches_host_network": False, "reaches_container_networks": False}
+
+
+@pytest.mark.parametrize(
+    ("facts", "route", "obstacle"),
+    [
+        ({}, BRIDGE, ""),
+        ({}, HOST, ""),
+        ({}, ProbeRoute(), NO_ADDRESS_ERROR),
+        ({"reaches_host_network": True, "reaches_container_networks": True}, BRIDGE, ""),
+        ({"reaches_host_network": False, "reaches_container_networks": True}, BRIDGE, ""),
+        ({"reaches_host_network": False, "reaches_container_networks": True}, HOST, OTHER_NETWORK_ERROR),
+        (ELSEWHERE, BRIDGE, OTHER_NETWORK_ERROR),
+        ({**ROOTLESS_DOCKER, "reaches_container_networks": False}, BRIDGE, ROOTLESS_ENGINE_ERROR),
+        ({**ROOTLESS_DOCKER, "reaches_container_networks": False}, HOST, OTHER_NETWORK_ERROR),
+        ({**ROOTLESS_PODMAN, "reaches_container_networks": False}, BRIDGE, ROOTLESS_ENGINE_ERROR),
+        ({**ROOTLESS_PODMAN, "reaches_container_networks": False}, HOST, ""),
+        ({**ROOTLESS_PODMAN, "reaches_container_networks": False}, ProbeRoute(), NO_ADDRESS_ERROR),
+    ],
+)
+def test_address_in_another_network_is_not_probed(facts, route, obstacle):
+    assert find_obstacle(make_version(**facts), route, WEB) == obstacle
+
+
+def make_version(**facts: object) -> EngineVersion:
+    return Versions(True, **facts).read()
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_used"),
+    [
+        (ROOTLESS_DOCKER, True),
+        (ROOTLESS_PODMAN, True),
+        ({**ROOTLESS_PODMAN, "reaches_host_network": False}, False),
+        ({**ROOTLESS_DOCKER, "process": 0}, False),
+        ({"process": 42}, False),
+        ({**ROOTLESS_DOCKER, "local": False, "process": 0}, False),
+    ],
+)
+def test_container_of_a_rootless_engine_is_probed_at_its_published_port(facts, is_used):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        route = ProbeRoute("172.17.0.2", (PortBinding(80, "", port),))
+        version = Versions(True, **{"reaches_container_networks": False, **facts})
+        error = EngineHostProbe(version.host).probe(WEB, route, 5.0)
+    assert (error == "") is is_used
+    assert is_unsent(error) is not is_used
 
 
 def test_this_host_is_measured_for_a_local_engine():
@@ -289,6 +443,39 @@ def test_cgroup_files_are_read_for_a_local_engine_alone(is_local):
     sampler.sample([running()], 1.0)
     sampler.read_activity(running(), 1.0)
     assert (cgroups.calls, stats.calls) == (2 * is_local, 2)
+
+
+class Counters(Counter):
+    """A sampler whose engine counts more than the container."""
+
+    def sample(self, containers, now):
+        return [
+            Sample(container_id=ID, time=now, cpu=9.0, memory=5, pids=3, received=1, sent=2, oom_kills=1)
+            for _ in containers
+        ]
+
+    def read_activity(self, container, now):
+        return Activity(time=now, block=7)
+
+
+def test_cpu_and_memory_of_other_processes_are_left_out():
+    """Rootless Docker on cgroup v1 reports the CPU of the host and the memory of the user's session."""
+    versions = Versions(True, has_cgroups=False)
+    sampler = OwnCountersSampler(Counters(), versions.host)
+    versions.host.find_local()
+    (sample,) = sampler.sample([running()], 1.0)
+    assert isnan(sample.cpu)
+    assert (sample.memory, sample.pids, sample.oom_kills) == (0, None, None)
+    assert (sample.received, sample.sent) == (1, 2)
+    assert sampler.read_activity(running(), 1.0) is None
+
+
+def test_values_of_an_engine_with_cgroups_are_used():
+    versions = Versions(True)
+    sampler = OwnCountersSampler(Counters(), versions.host)
+    versions.host.find_local()
+    assert sampler.sample([running()], 1.0) == Counters().sample([running()], 1.0)
+    assert sampler.read_activity(running(), 1.0) == Activity(time=1.0, block=7)
 
 
 # --- the real engine --------------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.adapters.sampling.probe import probe
+from hemostat.adapters.sampling.probe import probe, probe_binding
+from hemostat.core.detection.probe import BINDING_ERROR, is_unreachable
 from hemostat.core.labels.values import ProbeTarget
+from hemostat.core.model import PortBinding
 
 LOCAL = "127.0.0.1"
 PATIENT, SHORT = 30.0, 0.2
@@ -198,3 +200,33 @@ def test_server_without_tls_is_a_failure(start):
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     assert probe(ProbeTarget("https", start(behave=plain).port), LOCAL, PATIENT).startswith("no TLS: ")
+
+
+# --- through a published port -----------------------------------------------------------------------------
+
+
+def bind(server: Server, address: str = "") -> PortBinding:
+    return PortBinding(80, address, server.port)
+
+
+@pytest.mark.parametrize("address", ["", "0.0.0.0", "::", "127.0.0.1"])  # noqa: S104 - nothing is bound
+def test_published_port_is_probed_on_the_host(start, address):
+    server = start(b"HTTP/1.1 404 Not Found\r\n\r\n")
+    assert probe_binding(ProbeTarget("http", 80, "/"), bind(server, address), PATIENT) == "status 404"
+
+
+def test_forwarder_that_closes_at_once_has_reached_nothing(start):
+    """It accepts connections whether or not the container does."""
+    refusing, silent = start(behave=lambda _: None), start(behave=lambda connection: connection.recv(1))
+    target = ProbeTarget("tcp", 80)
+    assert probe_binding(target, bind(refusing), PATIENT) == "closed without an answer"
+    assert probe_binding(target, bind(silent), SHORT) == ""
+
+
+def test_published_port_without_a_listener_is_unreachable():
+    with socket.create_server((LOCAL, 0)) as server:
+        free = server.getsockname()[1]
+    for address in ("", "192.0.2.77", "not an address"):
+        error = probe_binding(ProbeTarget("http", 80), PortBinding(80, address, free), SHORT)
+        assert error.startswith(f"{BINDING_ERROR} {free}: ")
+        assert is_unreachable(error)

@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.sampling.probe import probe
-from hemostat.core.detection.probe import find_address
+from hemostat.core.detection.probe import find_route
 from hemostat.core.labels.definitions import PROBE
 from hemostat.core.labels.values import ProbeTarget
 from tests.support.engine_fixtures import eventually
@@ -23,10 +23,10 @@ def server(make_container) -> str:
 def asked(engine: DockerEngine, container: str) -> tuple[ProbeTarget, str]:
     """What the container's label asks to be probed, and its address."""
     info = engine.inspect(container)
-    wanted, address = PROBE.read_from(info.ref.labels), find_address(info, {})
+    wanted, route = PROBE.read_from(info.ref.labels), find_route(info, {})
     assert wanted is not None
-    assert address is not None
-    return wanted, address
+    assert route is not None
+    return wanted, route.address
 
 
 def test_probe_passes_when_the_container_responds(docker_engine, server):

@@ -5,6 +5,7 @@ from signal import SIGQUIT
 import msgspec
 import pytest
 
+from hemostat.core.detection.probe import ProbeRoute
 from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import (
@@ -975,7 +976,7 @@ def test_failure_after_the_relapse_window_is_a_new_incident(watch):
 def test_containers_that_request_a_probe_are_probed_while_they_run(watch):
     web = watch.make(labels={"hemostat.probe": "tcp://:80"}, network="host")
     watch.make(name="db", network="host")
-    assert watch.monitor.list_probes() == [(web, ProbeTarget("tcp", 80), "127.0.0.1")]
+    assert watch.monitor.list_probes() == [(web, ProbeTarget("tcp", 80), ProbeRoute("127.0.0.1"))]
     watch.engine.stop(web)
     watch.listen()
     assert watch.monitor.list_probes() == []

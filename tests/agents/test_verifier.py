@@ -4,6 +4,8 @@ import pytest
 
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.agents.responder.verifier import Verifier
+from hemostat.app import UnknownHost
+from hemostat.core.detection.probe import ProbeRoute
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Container, Evidence, Kind, Outcome
 from hemostat.ports import ContainerSpec
@@ -48,8 +50,8 @@ def test_clock_set_back_does_not_prolong_verification():
 def test_probe_in_a_shared_network_targets_the_owners_address():
     addresses: list[str] = []
 
-    def answer(_target: object, address: str, _seconds: float) -> str:
-        addresses.append(address)
+    def answer(_target: object, route: ProbeRoute, _seconds: float) -> str:
+        addresses.append(route.address)
         return ""
 
     clock = FakeClock()
@@ -75,15 +77,14 @@ def test_container_that_does_not_stop_in_time_is_a_failure():
 
 
 def test_probe_of_a_container_without_an_address_is_not_passed():
-    clock, addresses = FakeClock(), []
+    clock = FakeClock()
     engine = InMemoryEngine(clock)
     labels = {"hemostat.probe": "tcp://:80"}
     engine.run(ContainerSpec(name="web", image="x", command=("x",), labels=labels, network="none"))
     alarm = alert(kind=Kind.HUNG, container=engine.inspect("web").ref, since=clock.now())
-    verifier = Verifier(
-        engine, engine, clock, ResponderSettings(), 4 << 30, lambda *asked: addresses.append(asked) or ""
-    )
-    assert (verifier.verify(alarm).outcome, addresses) == (Outcome.FAILED, [])
+    verifier = Verifier(engine, engine, clock, ResponderSettings(), 4 << 30, UnknownHost().probe)
+    end = verifier.verify(alarm)
+    assert (end.outcome, end.detail) == (Outcome.FAILED, "its probe still fails: it has no IP address")
 
 
 @pytest.mark.parametrize(("kind", "samples"), [(Kind.EXITED, 0), (Kind.UNHEALTHY, 0), (Kind.CPU_HIGH, 2)])

@@ -35,6 +35,10 @@ class Lab:
     marks_stops = False
     """Whether the engine records that a container was stopped on request, as Podman does since 4.7."""
     updates_limits = True
+    has_cgroups = True
+    """A rootless engine on cgroup v1 has none: its containers cannot be measured, limited or listed."""
+    keeps_limits = True
+    """Rootless Podman on cgroup v1 drops the limits of a new container."""
     runs_health_checks = True
     """Podman runs health checks only where systemd is the host's first process."""
 
@@ -45,6 +49,10 @@ class Lab:
     def __init__(self) -> None:
         self._made: list[str] = []
         self._listeners: list[Listener] = []
+
+    def expect_limit(self, limit: float) -> int | float | None:
+        """Return the limit of a container that was created with it."""
+        return limit if self.keeps_limits else None
 
     def make(self, **fields: object) -> str:
         wanted = spec(**fields)
@@ -105,6 +113,8 @@ class DockerLab(Lab):
         number = tuple(map(int, version.version.split(".")[:2]))
         self.marks_stops = version.is_podman and number >= (4, 7)
         self.updates_limits = not version.is_podman or number >= (5, 0)
+        self.has_cgroups = version.has_cgroups
+        self.keeps_limits = version.has_cgroups or not version.is_podman
         self.runs_health_checks = self.has_kill_events or Path("/run/systemd/system").is_dir()
 
     def _shell(self, container: str, script: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.sampling.probe import probe
-from hemostat.core.detection.probe import HOST_ADDRESS_ERROR, find_address, is_unreachable
+from hemostat.core.detection.probe import HOST_ADDRESS_ERROR, ProbeRoute, find_route, is_unreachable
 from hemostat.core.labels.values import ProbeTarget
 from tests.redteam.scene import Scene
 
@@ -29,7 +29,7 @@ def test_probe_does_not_query_the_metadata_service_of_a_cloud(docker_engine: Doc
         network.connect(container, ipv4_address="169.254.169.254")
         info = docker_engine.inspect(container.id)
         assert info.address == "169.254.169.254"
-        assert find_address(info, {}) is None
+        assert find_route(info, {}) == ProbeRoute()
     finally:
         container.remove(force=True)
         network.remove()

@@ -20,6 +20,8 @@ ENDPOINT: Final = "docker"
 """The name of the engine's address in a docker context."""
 LOCAL_SCHEMES: Final = ("unix:", "http+unix:", "npipe:")
 DEFAULT_SOCKET: Final = "var/run/docker.sock"
+ROOTLESS_DOCKER_SOCKET: Final = "docker.sock"
+"""In the user's XDG_RUNTIME_DIR."""
 PODMAN_SOCKET: Final = "run/podman/podman.sock"
 """Podman's socket for root, by systemd's `podman.socket`."""
 DEFAULT_URL: Final = f"unix:///{DEFAULT_SOCKET}"
@@ -90,19 +92,24 @@ def find_risk(url: str, *, encrypted: bool, verified: bool) -> str:
 
 
 def find_default_url(environment: Mapping[str, str], root: Path, user: int) -> str:
-    """The URL of dockerd's socket, or where dockerd is neither running nor installed, of the first socket of
-    rootless Docker or Podman that belongs to `user` or to root.
+    """The URL of dockerd's socket if `user` may use the socket, else of the user's own rootless Docker, else
+    of Podman, in each case of a socket that belongs to `user` or to root.
 
+    Rootless Docker needs the same program dockerd, so that the program says nothing about which is used.
     Podman's socket may exist beside Docker, and before dockerd's does: it is not used where dockerd is
-    installed.
+    running or installed.
     """
-    is_installed = any((root / folder / "dockerd").exists() for folder in PROGRAM_FOLDERS)
-    if is_installed or _is_socket(root / DEFAULT_SOCKET, user):
+    is_running = _is_socket(root / DEFAULT_SOCKET, user)
+    if is_running and os.access(root / DEFAULT_SOCKET, os.R_OK | os.W_OK):
         return DEFAULT_URL
-    runtime = environment.get("XDG_RUNTIME_DIR", "").lstrip("/")
-    own = [f"{runtime}/docker.sock", f"{runtime}/podman/podman.sock"] if runtime else []
-    candidates = [PODMAN_SOCKET] if user == 0 else own
-    return next((f"unix:///{each}" for each in candidates if _is_socket(root / each, user)), DEFAULT_URL)
+    runtime = environment.get("XDG_RUNTIME_DIR", "").lstrip("/") if user else ""
+    if runtime and _is_socket(root / runtime / ROOTLESS_DOCKER_SOCKET, user):
+        return f"unix:///{runtime}/{ROOTLESS_DOCKER_SOCKET}"
+    if is_running or any((root / folder / "dockerd").exists() for folder in PROGRAM_FOLDERS):
+        return DEFAULT_URL
+    podman = PODMAN_SOCKET if user == 0 else f"{runtime}/podman/podman.sock"
+    is_own = user == 0 or bool(runtime)
+    return f"unix:///{podman}" if is_own and _is_socket(root / podman, user) else DEFAULT_URL
 
 
 def _is_socket(path: Path, user: int) -> bool:

@@ -184,7 +184,8 @@ def _make_unreachable_error(error: Exception, url: str) -> EngineUnreachableErro
     if isinstance(system, PermissionError):
         return EngineUnreachableError(
             f"permission denied on the Docker Engine at {url}",
-            hint="add the user to the docker group (usermod -aG docker USER, log in again) or run as root",
+            hint="add the user to the docker group (usermod -aG docker USER, log in again), run as root, "
+            "or name an engine of this user: engine.url=unix:///run/user/UID/podman/podman.sock",
             transient=False,
         )
     if system is None and not any(isinstance(each, RequestException) for each in causes):

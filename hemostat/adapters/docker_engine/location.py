@@ -5,6 +5,9 @@ container's main process cannot be mistaken: the kernel names the container's id
 start that the engine reports. The id alone is no proof: clones of a machine have containers of the same id.
 The start is wrong where the clock was set since, as on boards without a clock of their own.
 There it counts that the engine itself listens at the unix socket.
+
+An engine of this machine may have another network than HemoStat. The process that starts the containers shows
+which one the engine has.
 """
 
 import os
@@ -39,15 +42,23 @@ PEER_SECONDS: Final = 5.0
 PARENT_FIELD: Final = 1
 START_FIELD: Final = 19
 """Columns of /proc/PID/stat after the name: the parent's id, and the start in ticks after boot."""
+HOST_NETWORK: Final = "host"
+"""The network mode of a container without a network namespace of its own."""
+CONTAINER_MARKS: Final = (".dockerenv", "run/.containerenv")
+"""Files by which Docker and Podman mark the file system of a container."""
 TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class EngineLocation(NamedTuple):
     """`is_local`: whether the engine runs on this machine. None while no container runs that could show it.
-    `process`: the id of the process that starts the engine's containers, 0 where unknown."""
+    `process`: the id of the process that starts the engine's containers, 0 where unknown. `is_inside`:
+    whether this process runs in one of them. `shares_network`: whether this process is in the engine's host
+    network, None where unknown."""
 
     is_local: bool | None = None
     process: int = 0
+    is_inside: bool = False
+    shares_network: bool | None = None
 
 
 def read_location(connection: ClientPool, root: Path = ROOT) -> EngineLocation:
@@ -76,9 +87,10 @@ def find_location(
     running = [info for info in containers if info.pid]
     for info in running:
         if _is_main_process(root, info.pid, info, any_start=peer in ENGINE_PROGRAMS):
-            return EngineLocation(True, _read_parent(root, info.pid))
+            parent = _read_parent(root, info.pid)
+            return EngineLocation(True, parent, shares_network=_compare_networks(root, parent))
         if _is_main_process(root, OWN_INIT, info, any_start=peer == ""):
-            return EngineLocation(True)
+            return EngineLocation(True, is_inside=True, shares_network=info.network_mode == HOST_NETWORK)
     return EngineLocation(False if running else None)
 
 
@@ -128,6 +140,20 @@ def _read_parent(root: Path, process: int) -> int:
     with suppress(OSError, ValueError, LookupError):
         return int(_read_stat(root / "proc" / str(process))[PARENT_FIELD])
     return 0
+
+
+def is_in_container(root: Path = ROOT) -> bool:
+    """Whether this process runs in a container of any engine."""
+    return any((root / mark).exists() for mark in CONTAINER_MARKS)
+
+
+def _compare_networks(root: Path, process: int) -> bool | None:
+    """Whether `process` has the network namespace of this process. The kernel has a /proc/PID/net of its own
+    for each, and reading its inode needs no rights over the process, unlike /proc/PID/ns/net."""
+    with suppress(OSError):
+        own, other = ((root / "proc" / each / "net/dev").stat().st_ino for each in ("self", str(process)))
+        return own == other
+    return None
 
 
 def _read_stat(directory: Path) -> list[bytes]:

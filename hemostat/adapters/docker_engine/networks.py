@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, Final
 
 from hemostat.core import bounds
+from hemostat.core.model import PortBinding
 
 ENGINE_NETWORKS: Final = frozenset({"bridge", "host", "none", "podman"})
 """Networks that the engine has by default. Containers without another network are on them."""
@@ -61,12 +62,20 @@ def _read_path(value: object) -> str:
     return bounds.limit_text(value, bounds.MAX_PATH_CHARACTERS)
 
 
-def read_published_ports(network: Json) -> tuple[int, ...]:
-    """Published TCP ports of the host. `Ports` is null for a port that is exposed and not published."""
+def read_bindings(network: Json) -> tuple[PortBinding, ...]:
+    """Published TCP ports. The value is null for a port that is exposed and not published."""
     ports = (network.get("Ports") or {}).items()
-    bound = (each for port, bindings in ports if port.endswith("/tcp") for each in bindings or ())
-    host_ports = {_read_port(each.get("HostPort")) for each in islice(bound, MAX_PORTS)}
-    return tuple(sorted(host_ports - {0}))
+    bound = (
+        PortBinding(
+            _read_port(port.removesuffix("/tcp")),
+            bounds.limit_text(each.get("HostIp"), MAX_ADDRESS_CHARACTERS),
+            _read_port(each.get("HostPort")),
+        )
+        for port, bindings in ports
+        if port.endswith("/tcp")
+        for each in bindings or ()
+    )
+    return tuple(sorted(each for each in islice(bound, MAX_PORTS) if each.host_port))
 
 
 def _read_port(text: object) -> int:

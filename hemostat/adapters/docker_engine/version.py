@@ -13,12 +13,18 @@ import docker
 from hemostat.adapters.docker_engine import parse, podman_api
 from hemostat.adapters.docker_engine.connection import ClientPool
 from hemostat.adapters.docker_engine.failures import translate_malformed
-from hemostat.adapters.docker_engine.location import read_location
+from hemostat.adapters.docker_engine.location import EngineLocation, is_in_container, read_location
 from hemostat.errors import EngineForbiddenError
 from hemostat.ports import EngineVersion
 
 DEFAULT_ROOT: Final = "/var/lib/docker"
 """dockerd's default data directory."""
+ROOTLESS_OPTION: Final = "name=rootless"
+ROOTLESS_FIELD: Final = "Rootless"
+"""Podman's own, which lacked the option before 5.0."""
+NO_CGROUPS: Final = "none"
+"""Docker's driver of cgroups where it may not create any."""
+LIMIT_FIELDS: Final = {"memory": "MemoryLimit", "CPU": "CpuCfsQuota", "processes": "PidsLimit"}
 
 Json = Mapping[str, Any]
 Ask = Callable[[docker.APIClient], Json]
@@ -33,23 +39,57 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
     with connection.lend_client("version") as client:
         api_version = client.api_version
     with translate_malformed("version"):
+        is_podman, rootless = podman_api.is_podman(version), is_rootless(info)
+        cgroup_version = info.get("CgroupVersion") or (
+            _find_cgroup_version(root) if local and no_info else "1"
+        )
         return EngineVersion(
             version=version.get("Version") or "of unknown version",
-            is_podman=podman_api.is_podman(version),
+            is_podman=is_podman,
             api=version.get("ApiVersion") or api_version,
             name=info.get("Name") or "",
             root=info.get("DockerRootDir") or DEFAULT_ROOT,
-            cgroup_version=info.get("CgroupVersion")
-            or (_find_cgroup_version(root) if local and no_info else "1"),
+            cgroup_version=cgroup_version,
             cpus=int(info.get("NCPU") or (os.cpu_count() if local else 0) or 0),
             memory=int(info.get("MemTotal") or (_read_memory(root) if local else 0)),
             local=local,
             process=location.process,
+            rootless=rootless,
+            reaches_host_network=reaches_host_network(location, rootless=rootless, is_podman=is_podman),
+            reaches_container_networks=reaches_container_networks(
+                location, rootless=rootless, in_container=is_in_container(root)
+            ),
+            has_cgroups=info.get("CgroupDriver") != NO_CGROUPS and not (rootless and cgroup_version == "1"),
+            missing_limits=tuple(name for name, field in LIMIT_FIELDS.items() if info.get(field) is False),
             address=connection.shown_url,
             risk="" if local else connection.risk,
             time=parse.parse_seconds(info.get("SystemTime")),
             forbidden=tuple(filter(None, (no_version, no_info))),
         )
+
+
+def is_rootless(info: Json) -> bool:
+    options = info.get("SecurityOptions") or ()
+    return info.get(ROOTLESS_FIELD) is True or any(
+        isinstance(each, str) and each.startswith(ROOTLESS_OPTION) for each in options
+    )
+
+
+def reaches_host_network(location: EngineLocation, *, rootless: bool, is_podman: bool) -> bool | None:
+    """Rootless Docker's host network is one of its own, even where the engine itself is in the machine's."""
+    return location.shares_network if is_podman or not rootless or location.is_inside else False
+
+
+def reaches_container_networks(
+    location: EngineLocation, *, rootless: bool, in_container: bool
+) -> bool | None:
+    """The bridges of a rootless engine are in a network namespace of its own. In a container that sees the
+    processes of the host, HemoStat may be on a network with others."""
+    if location.is_inside:
+        return True
+    if rootless:
+        return False
+    return True if in_container and location.is_local else location.shares_network
 
 
 def _ask(connection: ClientPool, ask: Ask) -> tuple[Json, str]:

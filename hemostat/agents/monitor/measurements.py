@@ -10,6 +10,7 @@ from hemostat.agents.monitor.disk_measurements import DiskMeasurements
 from hemostat.agents.monitor.loop_errors import LoopErrors
 from hemostat.agents.monitor.monitor import Monitor
 from hemostat.background import DaemonPool
+from hemostat.core.detection.probe import ProbeRoute
 from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import (
     Answering,
@@ -129,14 +130,14 @@ class Measurements:
         return self._host_probe.measure(self._clock.now())
 
     def _submit_probes(self) -> None:
-        for container_id, target, address in self._monitor.list_probes():
+        for container_id, target, route in self._monitor.list_probes():
             if container_id not in self._probing:
                 self._probing.add(container_id)
-                self._prober.submit(partial(self._run_probe, container_id, target, address))
+                self._prober.submit(partial(self._run_probe, container_id, target, route))
 
-    def _run_probe(self, container_id: str, target: ProbeTarget, address: str) -> None:
+    def _run_probe(self, container_id: str, target: ProbeTarget, route: ProbeRoute) -> None:
         try:
-            error = self._host_probe.probe(target, address, self._thresholds.probe_timeout)
+            error = self._host_probe.probe(target, route, self._thresholds.probe_timeout)
         finally:
             self._probing.discard(container_id)
         self._tell(Probed(container_id=container_id, time=self._clock.now(), error=error))

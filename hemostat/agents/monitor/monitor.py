@@ -25,6 +25,7 @@ from hemostat.core.detection.event_cursor import Cursor
 from hemostat.core.detection.event_queue import EventSpan
 from hemostat.core.detection.incidents import IncidentAlert, IncidentEnd
 from hemostat.core.detection.monitor_state import MonitorState, decode_state, encode_state
+from hemostat.core.detection.probe import ProbeRoute
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.evidence.snapshot import MetricPoint
@@ -188,24 +189,24 @@ class Monitor:
             container.info for container in running if container.thresholds.disk or container.thresholds.log
         ]
 
-    def list_probes(self) -> list[tuple[str, ProbeTarget, str]]:
-        """Return the containers that request a probe: id, target, address."""
+    def list_probes(self) -> list[tuple[str, ProbeTarget, ProbeRoute]]:
+        """Return the containers that request a probe: id, target, route."""
         asking = [each for each in self._registry if each.probe_target and each.info.is_running]
         if not asking:
             return []
         everyone = {each.ref.name: each.info for each in self._registry}
         everyone |= {each.ref.id: each.info for each in self._registry}  # A name may look like an id.
-        addresses = ((each, self._find_address(each, everyone)) for each in asking)
+        routes = ((each, self._find_route(each, everyone)) for each in asking)
         return [
-            (each.ref.id, each.probe_target, address)
-            for each, address in addresses
-            if each.probe_target and address
+            (each.ref.id, each.probe_target, route)
+            for each, route in routes
+            if each.probe_target and route is not None
         ]
 
-    def _find_address(self, container: WatchedContainer, everyone: dict[str, ContainerInfo]) -> str:
-        return (
-            self.attempt(container.ref, "probe", partial(probe.find_address, container.info, everyone)) or ""
-        )
+    def _find_route(
+        self, container: WatchedContainer, everyone: dict[str, ContainerInfo]
+    ) -> ProbeRoute | None:
+        return self.attempt(container.ref, "probe", partial(probe.find_route, container.info, everyone))
 
     # --- steps ----------------------------------------------------------------------------------------
 

@@ -34,8 +34,8 @@ MAX_WAIT_SECONDS: Final = 120.0
 of another that starts."""
 NOT_PROBED: Final = "its probe has not passed"
 
-Probe = Callable[[ProbeTarget, str, float], str]
-"""Probes a target at an address within a number of seconds. Returns the error; empty for none."""
+Probe = Callable[[ProbeTarget, probe.ProbeRoute, float], str]
+"""Probes a target within a number of seconds. Returns the error; empty for none."""
 
 
 class Verifier:
@@ -123,10 +123,10 @@ class Verifier:
         return (HealthVerdict.NOT_YET, f"its probe still fails: {error}") if error else (health, why)
 
     def _run_probe(self, info: ContainerInfo, target: ProbeTarget) -> str:
-        address = probe.find_address(info, self._find_network_owners(info))
-        if self._probe is None or address is None:
+        route = probe.find_route(info, self._find_network_owners(info))
+        if self._probe is None or route is None:
             return NOT_PROBED
-        return self._probe(target, address, PROBE_SECONDS)
+        return self._probe(target, route, PROBE_SECONDS)
 
     def _find_network_owners(self, info: ContainerInfo) -> dict[str, ContainerInfo]:
         """Return the containers whose network it shares, by the names in its network mode."""

@@ -21,6 +21,7 @@ from hemostat.cli.doctor.engine_checks import (
     check_engine_access,
     check_healers,
     check_health_checks,
+    check_probes,
 )
 from hemostat.cli.doctor.findings import Check, CheckResult, Level
 from hemostat.cli.doctor.machine import Machine
@@ -279,6 +280,7 @@ CHECKS: Final = (
     DoctorCheck("cgroups", check_cgroups, essential=False, per_engine=True),
     DoctorCheck("clock", check_clock, essential=False, per_engine=True),
     DoctorCheck("health checks", check_health_checks, essential=False, per_engine=True),
+    DoctorCheck("probes", check_probes, essential=False, per_engine=True),
     DoctorCheck("other healers", check_healers, essential=False, per_engine=True),
     DoctorCheck("Redis", check_redis),
     DoctorCheck("Redis access", check_redis_access, essential=False),

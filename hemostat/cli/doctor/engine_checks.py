@@ -29,9 +29,18 @@ HEALER_PATTERN: Final = re.compile(
 """Images that restart or replace containers by themselves."""
 
 
+NO_CGROUPS_TEXT: Final = (
+    "the engine gives its containers no cgroups: their CPU and memory are not measured, "
+    "limits do not apply, and they cannot be paused"
+)
+NO_CGROUPS_HINT: Final = "boot the engine's host with cgroup v2, and run the engine under systemd"
+DELEGATION_HINT: Final = "let systemd delegate the controllers to the user: Delegate= of user@.service"
+PROBE_HINT: Final = "publish the port, or use a health check of the image; docs/ENGINES.md says more"
+
+
 def check_engine(machine: Machine) -> CheckResult:
     version = machine.engine().version()
-    product = "Podman" if version.is_podman else "Docker Engine"
+    product = ("rootless " if version.rootless else "") + ("Podman" if version.is_podman else "Docker Engine")
     summary = f"{product} {version.version}, API {version.api}, cgroup v{version.cgroup_version}"
     summary += f"; {_describe_location(version)}"
     if version.forbidden:
@@ -102,7 +111,15 @@ def check_healers(machine: Machine) -> CheckResult:
 def check_cgroups(machine: Machine) -> CheckResult:
     from hemostat.adapters.sampling.cgroups import CgroupSampler
 
-    if machine.engine().version().local is False:
+    version = machine.engine().version()
+    if not version.has_cgroups:
+        return CheckResult(Level.WARNING, NO_CGROUPS_TEXT, NO_CGROUPS_HINT)
+    if version.missing_limits:
+        limits = list_names(version.missing_limits)
+        return CheckResult(
+            Level.WARNING, f"the engine cannot limit {limits}: limits do not apply", DELEGATION_HINT
+        )
+    if version.local is False:
         return CheckResult(
             Level.OK,
             "the engine is remote: its stats API measures the containers, and its host is not measured",
@@ -117,6 +134,35 @@ def check_cgroups(machine: Machine) -> CheckResult:
         return CheckResult(Level.OK, summary)
     hint = "the others are measured by the stats API, which is slower; run HemoStat on the engine's host"
     return CheckResult(Level.WARNING, summary, hint)
+
+
+def check_probes(machine: Machine) -> CheckResult:
+    version, infos = machine.engine().version(), machine.engine().inspect_everything()
+    return judge_probes(infos, version)
+
+
+def judge_probes(containers: Iterable["ContainerInfo"], engine: "EngineVersion") -> CheckResult:
+    """Whether the probes that labels request can be sent from here."""
+    from hemostat import app
+    from hemostat.core.detection.probe import find_route
+    from hemostat.core.labels.definitions import PROBE
+
+    infos = list(containers)
+    known = {key: info for info in infos for key in (info.ref.name, info.ref.id)}
+    obstacles: dict[str, list[str]] = {}
+    count = 0
+    for info in infos:
+        target = PROBE.read_from(info.ref.labels) if info.is_running else None
+        route = find_route(info, known) if target else None
+        if target is None or route is None:
+            continue
+        count += 1
+        if obstacle := app.find_obstacle(engine, route, target):
+            obstacles.setdefault(obstacle, []).append(info.ref.name)
+    if not obstacles:
+        return CheckResult(Level.OK, f"{count} running containers request one (hemostat.probe)")
+    parts = (f"{list_names(sorted(names))}: {obstacle}" for obstacle, names in sorted(obstacles.items()))
+    return CheckResult(Level.WARNING, f"no probe is sent to {'; '.join(parts)}", PROBE_HINT)
 
 
 def check_clock(machine: Machine) -> CheckResult:

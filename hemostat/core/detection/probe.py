@@ -1,16 +1,18 @@
 """Judges probes of containers whose images have no health check, set by the label `hemostat.probe`.
 
 A container hangs if its probe failed several times in a row. Until the first success, failures within the
-start period count as part of the start.
+start period count as part of the start. A probe that was not sent, because its container cannot be reached
+from here, says nothing about the container.
 """
 
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from hemostat.core.model import ContainerInfo
+from hemostat.core.labels.values import ProbeTarget
+from hemostat.core.model import ContainerInfo, PortBinding
 from hemostat.events import Phase
 
 START_PERIOD_SECONDS: Final = 60.0
@@ -18,9 +20,21 @@ LOOPBACK_ADDRESS: Final = "127.0.0.1"
 SHARED_NETWORK_PREFIX: Final = "container:"
 HOST_ADDRESS_ERROR: Final = "its address is this host's"
 REMOTE_ENGINE_ERROR: Final = "its engine runs on another machine"
-UNREACHABLE_ERRORS: Final = (
-    HOST_ADDRESS_ERROR,
+ROOTLESS_ENGINE_ERROR: Final = "its engine is rootless, and its networks are not reachable from the host"
+OTHER_NETWORK_ERROR: Final = "HemoStat is not in the network namespace of its engine"
+NO_ADDRESS_ERROR: Final = "it has no IP address"
+UNSENT_ERRORS: Final = (
     REMOTE_ENGINE_ERROR,
+    ROOTLESS_ENGINE_ERROR,
+    OTHER_NETWORK_ERROR,
+    NO_ADDRESS_ERROR,
+)
+"""Errors of a probe that was not sent."""
+BINDING_ERROR: Final = "no connection to its published port"
+UNREACHABLE_ERRORS: Final = (
+    *UNSENT_ERRORS,
+    HOST_ADDRESS_ERROR,
+    BINDING_ERROR,
     "no connection within",
     "no route to host",
     "network is unreachable",
@@ -29,10 +43,21 @@ UNREACHABLE_ERRORS: Final = (
 """Beginnings of the errors of a probe that did not reach its container."""
 
 
-def find_address(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> str | None:
-    """Return the IP address on which the container is reached from the engine's host; None if it has no
-    address. `infos` are the host's containers by id and by name. The container may share the network of one
-    of them."""
+class ProbeRoute(NamedTuple):
+    """How a container is reached. `address`: from the engine's host network, empty without an IP address.
+    `bindings`: its published ports."""
+
+    address: str = ""
+    bindings: tuple[PortBinding, ...] = ()
+
+    def find_binding(self, target: ProbeTarget) -> PortBinding | None:
+        """Return the port of the engine's host that is forwarded to the target."""
+        return next((each for each in self.bindings if each.port == target.port), None)
+
+
+def find_route(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> ProbeRoute | None:
+    """Return how the container is reached; None if it shares the network of an unknown container. `infos` are
+    the host's containers by id and by name. The container may share the network of one of them."""
     visited_ids: set[str] = set()
     while info.network_mode.startswith(SHARED_NETWORK_PREFIX):
         owner = infos.get(info.network_mode.removeprefix(SHARED_NETWORK_PREFIX))
@@ -41,8 +66,8 @@ def find_address(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> str
         visited_ids.add(owner.ref.id)
         info = owner
     if info.network_mode == "host":
-        return LOOPBACK_ADDRESS
-    return info.address if _is_of_container(info.address) else None
+        return ProbeRoute(LOOPBACK_ADDRESS)
+    return ProbeRoute(info.address if _is_of_container(info.address) else "", info.bindings)
 
 
 def _is_of_container(address: str) -> bool:
@@ -55,6 +80,10 @@ def _is_of_container(address: str) -> bool:
         return False
     parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     return not (parsed.is_loopback or parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified)
+
+
+def is_unsent(error: str) -> bool:
+    return error.startswith(UNSENT_ERRORS)
 
 
 def is_unreachable(error: str) -> bool:
@@ -89,6 +118,8 @@ def record_probe_result(
     start_period: float = START_PERIOD_SECONDS,
 ) -> tuple[Probing, Phase | None]:
     """Return the new state after a probe, and its transition if any. `error` is empty after a success."""
+    if state.reached and is_unsent(error):
+        return state, None
     if not error:
         return Probing(succeeded=True, reached=True), Phase.CLEARED if state.raised else None
     reached = state.reached or not is_unreachable(error)

@@ -2,7 +2,7 @@
 
 from hemostat.core.dependencies.connections import CONNECTION_TTL_SECONDS, find_dependencies, find_edges
 from hemostat.core.dependencies.relations import Relations
-from hemostat.core.model import ConnectionPeers, ContainerInfo
+from hemostat.core.model import ConnectionPeers, ContainerInfo, PortBinding
 from hemostat.events import Container
 
 NOW = 5000.0
@@ -37,7 +37,7 @@ def test_external_and_own_addresses_are_no_dependency():
 
 
 def test_published_port_leads_to_its_container():
-    db = container("db", "10.0.0.3", gateways=("10.0.0.1",), published=(15432,))
+    db = container("db", "10.0.0.3", gateways=("10.0.0.1",), bindings=(PortBinding(5432, "", 15432),))
     for address, port, expected in (
         ("10.0.0.1", 15432, {("web", "db")}),
         ("10.0.0.1", 22, set()),

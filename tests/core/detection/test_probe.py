@@ -1,13 +1,21 @@
 """Which probe a label asks for, where it goes, and what its answers mean."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.detection.probe import Probing, find_address, record_probe_result
+from hemostat.core.detection.probe import (
+    BINDING_ERROR,
+    UNSENT_ERRORS,
+    ProbeRoute,
+    Probing,
+    find_route,
+    record_probe_result,
+)
 from hemostat.core.labels.definitions import PROBE
 from hemostat.core.labels.values import ProbeTarget
-from hemostat.core.model import ContainerInfo
+from hemostat.core.model import ContainerInfo, PortBinding
 from hemostat.core.settings.monitor import MonitorSettings, resolve_thresholds
 from hemostat.events import Container, Phase
 
@@ -88,18 +96,16 @@ def others(*infos: ContainerInfo) -> dict[str, ContainerInfo]:
     [
         (container("web", address="172.17.0.2"), "172.17.0.2"),
         (container("web", "host"), "127.0.0.1"),
-        (container("web", "none"), None),
-        (container("web"), None),
+        (container("web", "none"), ""),
+        (container("web"), ""),
         (container("web", "container:vpn"), "172.17.0.9"),
         (container("web", "container:vpn-id"), "172.17.0.9"),
-        (container("web", address="127.0.0.1"), None),
-        (container("web", address="::ffff:127.0.0.1"), None),
-        (container("web", address="169.254.169.254"), None),
-        (container("web", address="224.0.0.1"), None),
+        (container("web", address="127.0.0.1"), ""),
+        (container("web", address="::ffff:127.0.0.1"), ""),
+        (container("web", address="169.254.169.254"), ""),
+        (container("web", address="224.0.0.1"), ""),
         (container("web", address="fd00::2"), "fd00::2"),
-        (container("web", "container:gone"), None),
         (container("web", "container:near"), "127.0.0.1"),
-        (container("web", "container:ring"), None),
     ],
 )
 def test_probe_targets_the_containers_address(info, address):
@@ -107,9 +113,22 @@ def test_probe_targets_the_containers_address(info, address):
         info,
         container("vpn", address="172.17.0.9"),
         container("near", "host"),
-        container("ring", "container:ring"),
     )
-    assert find_address(info, known) == address
+    assert find_route(info, known) == ProbeRoute(address)
+
+
+@pytest.mark.parametrize("owner", ["gone", "ring"])
+def test_container_in_an_unknown_network_has_no_route(owner):
+    ring = container("ring", "container:ring")
+    assert find_route(container("web", f"container:{owner}"), others(ring)) is None
+
+
+def test_published_ports_of_the_networks_owner_lead_to_the_container():
+    vpn = msgspec.structs.replace(container("vpn"), bindings=(PortBinding(80, "", 8080),))
+    route = find_route(container("web", "container:vpn"), others(vpn))
+    assert route == ProbeRoute("", vpn.bindings)
+    assert route.find_binding(ProbeTarget("http", 80)) == PortBinding(80, "", 8080)
+    assert route.find_binding(ProbeTarget("http", 8080)) is None
 
 
 @pytest.mark.parametrize(("text", "period"), [("90s", 90.0), ("0", 0.0), ("soon", 60.0), (None, 60.0)])
@@ -177,7 +196,32 @@ def test_probe_that_never_connected_is_no_evidence():
     assert (phases.index(Phase.RAISED), state.never_reached) == (2, False)
 
 
-@pytest.mark.parametrize("error", ["no connection within 2 s", "no route to host", "network is unreachable"])
+@pytest.mark.parametrize("error", UNSENT_ERRORS)
+def test_probe_that_was_not_sent_is_no_evidence(error):
+    """Neither of a container that another probe has reached before: HemoStat may have moved."""
+    assert list_phases(Probing(), error) == [(Phase.RAISED, True)]
+    assert list_phases(Probing(reached=True), error) == []
+    assert list_phases(Probing(reached=True, succeeded=True), error) == []
+
+
+def list_phases(state: Probing, error: str) -> list[tuple[Phase, bool]]:
+    """The transitions of nine failures, each with whether the container was never reached."""
+    phases = []
+    for second in range(61, 70):
+        state, phase = record_probe_result(state, error, now=float(second), started_at=0.0)
+        phases += [] if phase is None else [(phase, state.never_reached)]
+    return phases
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "no connection within 2 s",
+        "no route to host",
+        "network is unreachable",
+        f"{BINDING_ERROR} 8080: connection refused",
+    ],
+)
 def test_container_reached_once_hangs_when_unreachable(error):
     state, _ = record_probe_result(Probing(), "", now=0.0, started_at=0.0)
     state = state.reset_for_next_process()
