@@ -35,7 +35,6 @@ NO_CGROUPS_TEXT: Final = (
 )
 NO_CGROUPS_HINT: Final = "boot the engine's host with cgroup v2, and run the engine under systemd"
 DELEGATION_HINT: Final = "let systemd delegate the controllers to the user: Delegate= of user@.service"
-PROBE_HINT: Final = "publish the port, or use a health check of the image; docs/ENGINES.md says more"
 
 
 def check_engine(machine: Machine) -> CheckResult:
@@ -144,7 +143,7 @@ def check_probes(machine: Machine) -> CheckResult:
 def judge_probes(containers: Iterable["ContainerInfo"], engine: "EngineVersion") -> CheckResult:
     """Whether the probes that labels request can be sent from here."""
     from hemostat import app
-    from hemostat.core.detection.probe import find_route
+    from hemostat.core.detection.probe import UNSENT_ADVICE, find_route
     from hemostat.core.labels.definitions import PROBE
 
     infos = list(containers)
@@ -161,8 +160,9 @@ def judge_probes(containers: Iterable["ContainerInfo"], engine: "EngineVersion")
             obstacles.setdefault(obstacle, []).append(info.ref.name)
     if not obstacles:
         return CheckResult(Level.OK, f"{count} running containers request one (hemostat.probe)")
-    parts = (f"{list_names(sorted(names))}: {obstacle}" for obstacle, names in sorted(obstacles.items()))
-    return CheckResult(Level.WARNING, f"no probe is sent to {'; '.join(parts)}", PROBE_HINT)
+    parts = (f"{list_names(names)}: {obstacle}" for obstacle, names in sorted(obstacles.items()))
+    hints = dict.fromkeys(UNSENT_ADVICE[each] for each in sorted(obstacles))
+    return CheckResult(Level.WARNING, f"no probe is sent to {'; '.join(parts)}", "; ".join(hints))
 
 
 def check_clock(machine: Machine) -> CheckResult:

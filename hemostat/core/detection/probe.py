@@ -23,13 +23,15 @@ REMOTE_ENGINE_ERROR: Final = "its engine runs on another machine"
 ROOTLESS_ENGINE_ERROR: Final = "its engine is rootless, and its networks are not reachable from the host"
 OTHER_NETWORK_ERROR: Final = "HemoStat is not in the network namespace of its engine"
 NO_ADDRESS_ERROR: Final = "it has no IP address"
-UNSENT_ERRORS: Final = (
-    REMOTE_ENGINE_ERROR,
-    ROOTLESS_ENGINE_ERROR,
-    OTHER_NETWORK_ERROR,
-    NO_ADDRESS_ERROR,
-)
-"""Errors of a probe that was not sent."""
+PUBLISH_ADVICE: Final = "publish the port on the engine's host, or use a health check of the image"
+UNSENT_ADVICE: Final = {
+    REMOTE_ENGINE_ERROR: "use a health check of the image",
+    ROOTLESS_ENGINE_ERROR: PUBLISH_ADVICE,
+    OTHER_NETWORK_ERROR: "run HemoStat on the engine's host network, or use a health check of the image",
+    NO_ADDRESS_ERROR: PUBLISH_ADVICE,
+}
+"""What helps, by the error of a probe that was not sent."""
+UNSENT_ERRORS: Final = tuple(UNSENT_ADVICE)
 BINDING_ERROR: Final = "no connection to its published port"
 UNREACHABLE_ERRORS: Final = (
     *UNSENT_ERRORS,

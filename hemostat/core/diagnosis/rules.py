@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.detection.probe import UNSENT_ADVICE
 from hemostat.core.diagnosis.causes import Cause
 from hemostat.core.labels.definitions import CLEANUP, CPU_ACTION, CPU_MAX, EXEC, MEMORY_MAX
 from hemostat.core.remediation.ladder import DEATH_KINDS
@@ -180,6 +181,8 @@ def _diagnose_hung(alert: HealthAlert) -> Verdict:
     if alert.get_fact("never_reached"):
         fact = f"its probe does not reach it from here: {probe}"
         reason = "no probe ever has, so the failure says nothing about the container"
+        if (advice := UNSENT_ADVICE.get(str(probe))) is not None:
+            reason += f"; {advice}"
         return _make_verdict(Action.NONE, Cause.UNREACHABLE, 0.9, fact, reason)
     return _make_hung_verdict(alert, f"its probe fails: {probe}")
 

@@ -5,6 +5,7 @@ import resource
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.lab.private_engine import is_reachable
@@ -23,6 +24,9 @@ def _format_limit(name: str) -> str:
 
 class PrivatePodman:
     """Has a directory, mounts and a network namespace of its own. RuntimeError if it does not start."""
+
+    wrapper: Sequence[str] = ("unshare", "--mount", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")
+    """The command that starts Podman in its namespaces."""
 
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="hs-podman-", ignore_cleanup_errors=True)
@@ -44,10 +48,10 @@ class PrivatePodman:
         ]
         with (self.path / "log").open("ab") as log:
             self._service = subprocess.Popen(
-                ["unshare", "--mount", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *service],
+                [*self.wrapper, *service],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "CONTAINERS_CONF": str(settings)},
+                env=self.make_environment() | {"CONTAINERS_CONF": str(settings)},
                 cwd=self.path,  # conmon writes files there
             )
         try:
@@ -56,6 +60,9 @@ class PrivatePodman:
             log_end = (self.path / "log").read_text()[-2000:]
             self.close()
             raise RuntimeError(f"Podman does not start: {log_end}") from error
+
+    def make_environment(self) -> dict[str, str]:
+        return dict(os.environ)
 
     @property
     def url(self) -> str:
