@@ -175,6 +175,7 @@ haproxy haproxy
 tmux tmux
 ip iproute2
 podman podman
+slirp4netns slirp4netns
 TOOLS
   if [ ${#missing[@]} -gt 0 ]; then
     without_services install_packages "for the tests (their services are not started)" \

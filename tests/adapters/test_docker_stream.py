@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from urllib.parse import unquote
 
 import pytest
 import requests
@@ -147,3 +148,24 @@ def test_event_at_time_zero_does_not_break_the_stream() -> None:
     script = Script([line("start", -START)], [line("start", -START), line("die", 1)])
     assert script.told() == ["+", "start", "-", "+", "die", "-"]
     assert script.since[1] == "0.000000"
+
+
+def test_containers_without_the_label_are_left_out() -> None:
+    """The attributes of an event are the labels of its container, among others."""
+    selected = {"Action": "die", "Actor": {"ID": "c1", "Attributes": {"shop": ""}}, "timeNano": START}
+    lines = [line("start", 1), json.dumps(selected).encode()]
+
+    @contextmanager
+    def connect(_: str) -> Iterator[event_stream.OpenStream]:
+        yield event_stream.OpenStream(iter(lines), key="shop")
+
+    items = event_stream.follow_events(connect, threading.Event(), START / SECOND)
+    assert [type(next(items)), next(items).container.id] == [Connected, "c1"]
+
+
+@pytest.mark.parametrize(("label", "is_filter"), [("shop=1", True), ("shop", False), ("", False)])
+def test_engine_filters_by_a_label_with_a_value_alone(label: str, is_filter: bool) -> None:
+    """Podman 4.3 sends no event for a filter by a key."""
+    path = unquote(event_stream.make_events_path("1", label))
+    assert ('"label": ["shop=1"]' in path.replace("+", " ")) is is_filter
+    assert ("label" in path) is is_filter

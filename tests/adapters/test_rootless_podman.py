@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from math import isnan
 
@@ -16,7 +16,7 @@ from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.app.backends import EngineHost, OwnCountersSampler, make_host_probe
 from hemostat.core.detection.probe import NO_ADDRESS_ERROR, ROOTLESS_ENGINE_ERROR, ProbeRoute, find_route
 from hemostat.core.labels.values import ProbeTarget
-from tests.support.engine_fixtures import IMAGE, engine_is_required, eventually
+from tests.support.engine_fixtures import IMAGE, Listener, engine_is_required, eventually
 from tests.support.lab.image import provide_image
 from tests.support.lab.rootless_podman import RootlessPodman
 
@@ -31,14 +31,16 @@ class Site:
     """A rootless Podman, and containers on it that serve their programs by HTTP."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.client = docker.APIClient(base_url=url, version="1.41")
         self.engine = DockerEngine.connect(url)
 
-    def serve(self, port: int = 80, **host: object) -> str:
+    def serve(self, port: int = 80, *, labels: Sequence[str] = (), **host: object) -> str:
         container = self.client.create_container(
             IMAGE,
             ["httpd", "-f", "-p", str(port), "-h", "/bin"],
             ports=[80],
+            labels=list(labels),
             host_config=self.client.create_host_config(**host),
         )["Id"]
         self.client.start(container)
@@ -106,3 +108,13 @@ def test_container_without_a_cgroup_is_not_measured(site):
         (sample,) = OwnCountersSampler(stats, host).sample([info], time.time())
     assert isnan(sample.cpu)
     assert sample.memory == 0
+
+
+def test_events_are_selected_by_the_key_of_a_label(site):
+    with closing(DockerEngine.connect(site.url, label="shop")) as engine:
+        listener = Listener(engine)
+        listener.wait_for_connections(1)
+        other, selected = site.serve(), site.serve(labels=["shop"])
+        listener.wait_for(selected, "start")
+    assert listener.join()
+    assert listener.actions(other) == []

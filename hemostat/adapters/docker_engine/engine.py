@@ -73,6 +73,7 @@ class DockerEngine:
     ) -> None:
         self.connection = connection
         self._stop_timeout_max = stop_timeout_max
+        self._label = label
         self._filters = {"label": label} if label else {}
         self._group = find_selector_label(label)
         self._open_sockets = event_stream.OpenSockets()
@@ -187,12 +188,12 @@ class DockerEngine:
             self.connection.lend_client("follow events") as client,
             event_stream.open_stream(
                 client,
-                event_stream.make_events_path(since, self._filters),
+                event_stream.make_events_path(since, self._label),
                 self._open_sockets,
                 timeout=event_stream.SILENCE_SECONDS,
             ) as stream,
         ):
-            yield stream
+            yield stream._replace(key="" if "=" in self._label else self._label)
 
     def start(self, container: str) -> None:
         with self.connection.lend_client(f"start {container}") as client:

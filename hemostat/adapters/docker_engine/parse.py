@@ -74,15 +74,16 @@ def parse_line(line: bytes) -> EventLine:
     return msgspec.json.decode(line, type=EventLine)
 
 
-def parse_event(event_line: EventLine, *, podman: bool = False) -> EngineEvent | None:
-    """The event, or None for an action that HemoStat does not use.
+def parse_event(event_line: EventLine, *, podman: bool = False, key: str = "") -> EngineEvent | None:
+    """The event, or None for an action that HemoStat does not use, and for a container without the label
+    `key`.
 
     `podman`: the engine is known to be Podman. The attributes cannot show that: they include the container's
     labels.
     """
     attributes = event_line.actor.attributes or {}
     action = _parse_action(event_line.action, event_line.health or attributes.get("health_status", ""))
-    if action is None:
+    if action is None or (key and key not in attributes):
         return None
     return EngineEvent(
         time=bounds.clamp_int(event_line.nanos, MAX_NANOS) // 1000 / 1e6,
