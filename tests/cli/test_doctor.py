@@ -155,6 +155,8 @@ def test_each_engine_is_checked_and_one_that_is_away_hinders_none(monkeypatch):
     monkeypatch.setattr("hemostat.app.open_engine", connect)
     results = [each for check in CHECKS if check.name == "Docker Engine" for each in run_checks(check, found)]
     assert [(each.engine, each.level) for each in results] == [("web1", "failure"), ("web2", "ok")]
+    clock = next(check for check in CHECKS if check.name == "clock")
+    assert [each.engine for each in run_checks(clock, found)] == ["web2"]
     lines = format_checks(results)
     assert "web1: web1 is away" in lines[0]
     assert "web2: Docker Engine 20.10.24" in lines[1]

@@ -57,6 +57,15 @@ def test_past_events_are_merged_by_time(memory):
     assert heard == TOLD
 
 
+@pytest.mark.redis
+def test_containers_of_several_engines_are_qualified(hemostat, bus, environ):
+    bus.publish([event(alert(), host="web1"), event(alert(), 1, incident="i2", host="web2")])
+    assert "web1/web" not in hemostat("events").out
+    environ.setenv("HEMOSTAT_ENGINES", '{"web1": "ssh://web1", "web2": "ssh://web2"}')
+    lines = hemostat("events").out.splitlines()
+    assert [line.split()[2] for line in lines] == ["web1/web", "web2/web"]
+
+
 @pytest.mark.parametrize("lines", [0, 1, 3])
 def test_only_the_newest_are_printed(memory, lines):
     past, heard = reader(memory)

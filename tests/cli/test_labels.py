@@ -9,6 +9,7 @@ from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.cli.doctor.checks import run_check
 from hemostat.cli.doctor.findings import Level
 from hemostat.cli.doctor.labels import LABELS_CHECK
+from hemostat.errors import EngineUnreachableError
 from hemostat.ports import ContainerSpec
 from tests.support.clock import FakeClock
 
@@ -100,6 +101,17 @@ def test_containers_of_several_engines_are_told_apart(monkeypatch, environ, hemo
     assert other["engine"] == "web2"
     assert hemostat("labels", "other", "--engine", "web1").code == 1
     assert hemostat("labels", "nobody").code == 1
+
+    def connect(settings):
+        if settings.host_name == "web1":
+            raise EngineUnreachableError("web1 is away")
+        return engines["web2"]
+
+    monkeypatch.setattr(app, "open_engine", connect)
+    code, out, err = hemostat("labels")
+    assert code == 3
+    assert "web2/other" in out
+    assert "web1 is away" in err
 
 
 def test_missing_container_is_an_error(engine, hemostat):

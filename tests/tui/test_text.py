@@ -280,3 +280,17 @@ def test_decision_names_its_subject():
 
 def test_every_event_has_a_log_line():
     assert all(words.draw_log_line(each).plain.strip() for each in ALL)
+
+
+def test_log_line_of_several_hosts_names_the_host():
+    def draw(data) -> str:
+        return words.draw_log_line(event(data, host="web1"), has_several_hosts=True).plain
+
+    assert " web1/web " in draw(alert())
+    assert " everything " in draw(decided())
+
+
+def test_trouble_of_several_hosts_names_the_host():
+    beats = [event(heartbeat(trouble="it is away"), host="web1"), event(heartbeat(), host="web2")]
+    shown = build_status(beats, [], [], expected=[], now=NOW)
+    assert words.draw_notice(shown, "").plain == "! monitor@web1: it is away"

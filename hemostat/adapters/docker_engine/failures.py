@@ -198,7 +198,7 @@ def _make_unreachable_error(error: Exception, url: str) -> EngineUnreachableErro
         if silent
         else _describe_innermost(causes, url)
     )
-    cause, hint = explain_socket(url) or (reason, "is dockerd running? Start it, or set DOCKER_HOST")
+    cause, hint = explain_socket(url) or (reason, "is dockerd running? Start it, or correct its address")
     return EngineUnreachableError(f"no Docker Engine answers at {url} ({cause})", hint=hint)
 
 

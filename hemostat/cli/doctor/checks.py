@@ -64,12 +64,14 @@ class DoctorCheck(NamedTuple):
 
 
 def run_checks(question: DoctorCheck, machine: Machine) -> list[Check]:
-    """Return the result of the check, or its results for each engine."""
+    """Return the result of the check, or its results for each engine. Further checks of an engine that was
+    found unreachable have no result, if there is the table `engines`."""
     if not question.per_engine:
         return [run_check(question, machine)]
     return [
         msgspec.structs.replace(run_check(question, part), engine=name)
         for name, part in machine.split_by_engine()
+        if not (name and part.engine.has_failed)
     ]
 
 

@@ -22,7 +22,7 @@ from hemostat.core.labels.mistakes import Mistake, explain_protection, find_mist
 from hemostat.core.labels.values import OFF_THRESHOLD
 from hemostat.core.text import escape_controls
 from hemostat.core.units import show_duration, show_size
-from hemostat.errors import NoSuchContainerError, UsageError
+from hemostat.errors import EngineError, NoSuchContainerError, UsageError
 from hemostat.events import Container
 
 if TYPE_CHECKING:
@@ -101,35 +101,42 @@ def labels(options: Globals, container: str | None, listed: bool) -> int:
             raise UsageError("--list takes no container")
         _show_list(as_json=options.json)
         return errors.OK
-    readings = [
-        msgspec.structs.replace(read_labels(each), engine=engine)
-        for engine, each in _list_containers(options, container)
-    ]
+    found, error = _list_containers(options, container)
+    readings = [msgspec.structs.replace(read_labels(each), engine=engine) for engine, each in found]
     if container is None:
         readings = [each for each in readings if each.labels]
     if options.json:
-        ok = not any(each.mistakes for each in readings)
+        ok = error is None and not any(each.mistakes for each in readings)
         write_json(LabelsReport(ok=ok, containers=tuple(readings)))
     else:
         _show_readings(readings)
+    if error is not None:
+        raise error
     return errors.FAILURE if any(each.mistakes for each in readings) else errors.OK
 
 
-def _list_containers(options: Globals, container: str | None) -> list[tuple[str, Container]]:
-    """Return the containers of all engines, or those of this name, each with the name of its engine."""
+def _list_containers(
+    options: Globals, container: str | None
+) -> tuple[list[tuple[str, Container]], EngineError | None]:
+    """Return the containers of all engines, or those of this name, each with the name of its engine, and the
+    error of an engine that did not answer. Raises EngineError if no engine has answered with a container."""
     settings = options.load_settings()
     found: list[tuple[str, Container]] = []
-    missing: NoSuchContainerError | None = None
+    missing: EngineError | None = None
+    failed: EngineError | None = None
     for name, each in settings.split_by_engine().items():
         try:
             containers = _read_containers(each, container)
         except NoSuchContainerError as error:
             missing = error
+        except EngineError as error:
+            failed = error
         else:
             found += [(name if settings.engines else "", ref) for ref in containers]
-    if missing is not None and not found:
-        raise missing
-    return found
+    problem = failed or missing
+    if problem is not None and not found:
+        raise problem
+    return found, failed
 
 
 def _read_containers(settings: "Settings", container: str | None) -> list[Container]:

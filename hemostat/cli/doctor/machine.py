@@ -24,6 +24,10 @@ class OnceOnly(Generic[T]):
         self._error: HemoStatError | None = None
         self.made: T | None = None
 
+    @property
+    def has_failed(self) -> bool:
+        return self._error is not None
+
     def __call__(self) -> T:
         if self._error:
             raise self._error

@@ -98,7 +98,8 @@ def history(
 
     if as_csv and options.json:
         raise UsageError("--csv and --json cannot be combined")
-    with app.open_event_store(options.load_settings()) as records:
+    settings = options.load_settings()
+    with app.open_event_store(settings) as records:
         query = build_query(type=type_, **filters)
         page = records.find_page(query, limit=lines, before=before)
         if page.next is not None:
@@ -109,7 +110,7 @@ def history(
         elif as_csv:
             _write_csv(rows)
         else:
-            _write_lines(rows)
+            _write_lines(rows, has_several_hosts=len(settings.engines) > 1)
 
 
 def _tell_next(lines: int, cursor: EventPosition, *, is_first: bool) -> None:
@@ -118,9 +119,14 @@ def _tell_next(lines: int, cursor: EventPosition, *, is_first: bool) -> None:
     click.echo(f"hemostat: {text}", err=True)
 
 
-def _write_lines(rows: Iterable[EventRow]) -> None:
+def _write_lines(rows: Iterable[EventRow], *, has_several_hosts: bool) -> None:
     for row in rows:
         subject, kind = row.container or row.host, describe_event_type(row.type)
+        subject = (
+            f"{row.host}/{subject}"
+            if has_several_hosts and row.container and row.type != "decision"
+            else subject
+        )
         click.echo(
             escape_controls(f"{format_local(row.time)}  {subject:<16}  {kind:<11}  {_format_text(row)}")
         )

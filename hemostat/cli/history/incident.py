@@ -75,7 +75,9 @@ def list_(options: Globals, /, lines: int, **filters: Any) -> None:
         write_json([_build_listed(incident_log) for incident_log in incident_logs])
         return
     columns = ("incident", "began", "container", "what", "status", "took")
-    show_table(Table("Incidents", columns, [_make_row(incident_log) for incident_log in incident_logs]))
+    several = len({incident_log.host for incident_log in incident_logs}) > 1
+    rows = [_make_row(incident_log, has_several_hosts=several) for incident_log in incident_logs]
+    show_table(Table("Incidents", columns, rows))
     if not incident_logs:
         click.echo("no stored incident matches")
 
@@ -109,7 +111,7 @@ def _build_listed(incident_log: "IncidentLog") -> ListedIncident:
     )
 
 
-def _make_row(incident_log: "IncidentLog") -> Row:
+def _make_row(incident_log: "IncidentLog", *, has_several_hosts: bool) -> Row:
     from hemostat.core.history.brief import describe_state
     from hemostat.core.history.timeline import build_timeline
     from hemostat.core.wording import describe_kind, describe_status
@@ -117,6 +119,7 @@ def _make_row(incident_log: "IncidentLog") -> Row:
     seconds = build_timeline(incident_log).seconds
     took = "-" if seconds is None else show_duration(seconds)
     name = incident_log.container.name
+    name = f"{incident_log.host}/{name}" if has_several_hosts else name
     cells = (
         incident_log.incident,
         format_local(incident_log.since),

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import click
@@ -15,7 +16,7 @@ from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.progress import ProgressReader
 from hemostat.cli.output.terminal import fold_line, write_json
 from hemostat.core.history.identity import identify_event
-from hemostat.core.history.incident_log import find_subject
+from hemostat.core.history.incident_log import find_subject, qualify_subject
 from hemostat.core.history.sentences import format_event_line
 from hemostat.core.text import escape_controls
 from hemostat.core.wording import describe_event_type
@@ -54,13 +55,14 @@ def events(options: Globals, follow: bool, kind: str | None, container: str | No
 
     options.start_logging()
     types = (kind,) if kind else DURABLE
-    write = write_json if options.json else _write_line
     settings = options.load_settings()
+    has_several_hosts = len(settings.engines) > 1
+    write = write_json if options.json else partial(_write_line, has_several_hosts=has_several_hosts)
     bus = app.open_bus(settings, start=False)
     try:
         with app.open_operator(settings) as orders:
             progress = None if options.json or kind else ProgressReader(bus, orders.read_overview)
-            reader = Reader(bus, types, container, write, progress)
+            reader = Reader(bus, types, container, write, progress, has_several_hosts=has_several_hosts)
             reader.read_past(lines)
             while follow:
                 _require_reader()
@@ -80,12 +82,15 @@ class Reader:
         container: str | None,
         write: Callable[[Event], None],
         progress: ProgressReader | None = None,
+        *,
+        has_several_hosts: bool = False,
     ) -> None:
         self._bus = bus
         self._types = types
         self._container = container
         self._write = write
         self._progress = progress
+        self._has_several_hosts = has_several_hosts
         self._seen: dict[str, dict[str, None]] = {name: {} for name in DURABLE}
         """Keys of durable events, by type."""
         self._is_lost = False
@@ -134,7 +139,9 @@ class Reader:
     def _write_progress(self) -> None:
         if self._progress is not None:
             for incident_log, progress in self._progress.take_changes():
-                _write_columns(time.time(), incident_log.container.name, "progress", progress)
+                name = incident_log.container.name
+                name = f"{incident_log.host}/{name}" if self._has_several_hosts else name
+                _write_columns(time.time(), name, "progress", progress)
 
     def _read_stored(self, count: int) -> list[Event]:
         return [
@@ -176,8 +183,10 @@ def name_subject(event: Event) -> str:
     return subject[0].name if subject else event.host
 
 
-def _write_line(event: Event) -> None:
-    _write_columns(event.time, name_subject(event), describe_event_type(event.type), format_event_line(event))
+def _write_line(event: Event, *, has_several_hosts: bool) -> None:
+    subject = name_subject(event)
+    subject = qualify_subject(subject, event) if has_several_hosts else subject
+    _write_columns(event.time, subject, describe_event_type(event.type), format_event_line(event))
 
 
 def _write_columns(at: float, subject: str, kind: str, text: str) -> None:

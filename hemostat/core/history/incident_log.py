@@ -115,6 +115,12 @@ def find_subject(event: Event) -> tuple[Container, Kind] | None:
     return None
 
 
+def qualify_subject(name: str, event: Event) -> str:
+    """The name of the event's container as HOST/NAME. A decision may be about the containers of all hosts."""
+    is_container = find_subject(event) is not None and name != event.host
+    return f"{event.host}/{name}" if is_container else name
+
+
 def is_acknowledgement(event: Event) -> bool:
     """Return whether the event only records that a person takes care of the incident."""
     return isinstance(event.data, Decided) and event.data.what is Word.ACKNOWLEDGED

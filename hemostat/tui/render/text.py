@@ -7,7 +7,7 @@ from typing import Final
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from hemostat.core.history.incident_log import find_subject
+from hemostat.core.history.incident_log import find_subject, qualify_subject
 from hemostat.core.history.sentences import format_event_line
 from hemostat.core.history.status import RoleState, SystemStatus
 from hemostat.core.ledger.controls import ALL_CONTAINERS
@@ -17,6 +17,8 @@ from hemostat.events import Decided, Event, FalseAlarm, HealthAlert, Outcome, Ph
 
 NAME_WIDTH: Final = 18
 """Cells for a container's name in the log."""
+QUALIFIED_NAME_WIDTH: Final = 26
+"""The same with the name of its host."""
 MAX_LINE_CHARACTERS: Final = 400
 """Characters of an event in a line of the log: reasons come from outside and may be very long."""
 LATE_SECONDS: Final = 3.0
@@ -24,14 +26,16 @@ LATE_SECONDS: Final = 3.0
 GOOD, BAD, BUSY, FAINT, PLAIN = "green", "bold red", "yellow", "dim", ""
 
 
-def draw_log_line(event: Event) -> Text:
-    """Time, container and event."""
+def draw_log_line(event: Event, *, has_several_hosts: bool = False) -> Text:
+    """Time, container and event. With several hosts, containers of the same name are told apart."""
+    width = QUALIFIED_NAME_WIDTH if has_several_hosts else NAME_WIDTH
+    name = qualify_subject(_name_subject(event), event) if has_several_hosts else _name_subject(event)
     moment = datetime.fromtimestamp(event.time).astimezone()
     glyph, style = _choose_mark(event)
     return Text.assemble(
         (f"{moment:%H:%M:%S} ", FAINT),
         (f"{glyph} ", style),
-        (fit(_name_subject(event), NAME_WIDTH) + " ", "bold"),
+        (fit(name, width) + " ", "bold"),
         (escape_controls(format_event_line(event)[:MAX_LINE_CHARACTERS]), style),
     )
 
@@ -111,8 +115,9 @@ def draw_notice(
     """
     if silence:
         return Text(f"! {escape_controls(silence)}", BAD)
+    has_several_hosts = len({role.host for role in status.roles}) > 1
     problems = [
-        f"{role.role}: {escape_controls(role.trouble)}"
+        escape_controls(f"{role.role}{f'@{role.host}' if has_several_hosts else ''}: {role.trouble}")
         for role in status.roles
         if role.trouble and not role.stale
     ]

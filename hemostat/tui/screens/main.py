@@ -58,6 +58,7 @@ class MainScreen(ActionScreen):
         self._entries: list[Row | ProjectHeading] = []
         self._drawn: dict[str, tuple[object, Text]] = {}
         self._log_lines: dict[str, tuple[Event, Text]] = {}
+        self._has_several_hosts = False
         """The log's lines by event id: past events do not change."""
         self._chosen_key: str | None = None
         """The key of the container under the cursor."""
@@ -138,6 +139,9 @@ class MainScreen(ActionScreen):
             everything, safety=bool(state.safety), grouped=self.model.view.grouped
         )
         self._draw_grid(now, pointless, columns.find_idle(everything))
+        if self._has_several_hosts != ("host" not in pointless):
+            self._has_several_hosts = not self._has_several_hosts
+            self._log_lines.clear()
         self._draw_log()
 
     def _sort_table(self, table: RowTable, now: float) -> RowTable:
@@ -191,7 +195,8 @@ class MainScreen(ActionScreen):
     def _draw_log_line(self, event: Event) -> Text:
         line = self._log_lines.get(event.id)
         if line is None or (line[0] is not event and line[0] != event):
-            line = self._log_lines[event.id] = event, words.draw_log_line(event)
+            drawn = words.draw_log_line(event, has_several_hosts=self._has_several_hosts)
+            line = self._log_lines[event.id] = event, drawn
         return line[1]
 
     def _show_notice(self, text: Text) -> None:
