@@ -117,6 +117,26 @@ def frames(*pieces: bytes) -> bytes:
     return b"".join(FRAME_HEADER.pack(1, len(piece)) + piece for piece in pieces)
 
 
+def test_endless_list_is_not_collected(monkeypatch):
+    """An engine at another host may answer without end, by many rows or by one."""
+    monkeypatch.setattr(inspection, "MAX_ROWS_BYTES", 10_000)
+    monkeypatch.setattr(answers, "MAX_LIST_BYTES", 1 << 20)
+    row = json.dumps(ROWS[1]).encode() + b","
+    for first, rest in ((b"[", row), (b'[{"Id":"', b"x" * 1000)):
+        endless = response(first, *[rest] * 10_000)
+        with pytest.raises(AnswerTooLongError, match="larger than"):
+            inspection._read_apart(split_rows(endless.iter_content(0)), lambda *_, **__: b"[]")
+        assert endless.taken < 2 << 20
+
+
+def test_endless_log_is_not_read_to_its_end(monkeypatch):
+    monkeypatch.setattr(answers, "MAX_LOG_READ_BYTES", 10_000)
+    endless = response(*[b"line\n"] * 100_000)
+    assert read_log_end(endless, framed=False).endswith(b"line\n")
+    assert endless.taken < 20_000
+    assert endless.closed
+
+
 @given(st.lists(st.binary(max_size=50), max_size=20), st.lists(st.integers(0, 1000)))
 def test_log_frames_are_removed_at_any_chunk_boundary(pieces, places):
     assert read_log_end(response(*cut(frames(*pieces), places)), framed=True) == b"".join(pieces)

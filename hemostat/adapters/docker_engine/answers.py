@@ -20,9 +20,15 @@ MAX_ANSWER_BYTES: Final = 16 << 20
 """Limit of most answers, in bytes. Docker accepts labels of 8 MB."""
 MAX_ROW_BYTES: Final = 1 << 20
 """Limit of one container's row in a list that is longer than MAX_ANSWER_BYTES."""
+MAX_ROWS_BYTES: Final = 64 << 20
+"""Limit of all rows of such a list, without labels that HemoStat does not read: 100,000 containers."""
+MAX_LIST_BYTES: Final = 4 << 30
+"""Limit of such a list, with all labels. An engine at another host may answer without end."""
 MAX_TOP_BYTES: Final = 4 << 20
 MAX_LOG_BYTES: Final = 4 << 20
-"""Bytes read from the end of a log."""
+"""Bytes returned from the end of a log."""
+MAX_LOG_READ_BYTES: Final = 128 << 20
+"""Bytes read of a log, whose last lines may be of any length."""
 CHUNK_BYTES: Final = 64 << 10
 FRAME_HEADER: Final = struct.Struct(">BxxxL")
 """The header before each piece of output: the stream, and the number of bytes."""
@@ -64,10 +70,14 @@ def read_or_rows(response: Response) -> bytes | Iterator[bytes]:
 
 
 def split_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The objects of a JSON array. At least MAX_ROW_BYTES are returned of a longer object."""
-    row, scanner = bytearray(), _Scanner()
+    """The objects of a JSON array. At least MAX_ROW_BYTES are returned of a longer object. Raises
+    AnswerTooLongError above MAX_LIST_BYTES."""
+    row, scanner, size = bytearray(), _Scanner(), 0
     for chunk in chunks:
         begin = 0
+        size += len(chunk)
+        if size > MAX_LIST_BYTES:
+            raise AnswerTooLongError(f"the engine's list is larger than {MAX_LIST_BYTES >> 30} GiB")
         for end in scanner.find_ends(chunk):
             row += chunk[begin:end] if len(row) <= MAX_ROW_BYTES else b""
             yield bytes(row.lstrip(b"[, \t\r\n"))
@@ -144,11 +154,11 @@ def split_lines(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def read_log_end(response: Response, *, framed: bool) -> bytes:
-    """The end of a log, at most MAX_LOG_BYTES.
+    """The end of a log, at most MAX_LOG_BYTES; of a longer one than MAX_LOG_READ_BYTES, the end of these.
 
     `framed`: the container has no terminal, so its two streams arrive in frames.
     """
-    chunks: Iterator[bytes] = response.iter_content(CHUNK_BYTES)
+    chunks = _read_up_to(response.iter_content(CHUNK_BYTES), MAX_LOG_READ_BYTES)
     pieces: deque[bytes] = deque()
     size = 0
     for piece in _strip_frames(chunks) if framed else chunks:
@@ -156,7 +166,16 @@ def read_log_end(response: Response, *, framed: bool) -> bytes:
         size += len(piece)
         while size - len(pieces[0]) >= MAX_LOG_BYTES:
             size -= len(pieces.popleft())
+    response.close()
     return b"".join(pieces)[-MAX_LOG_BYTES:]
+
+
+def _read_up_to(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        most -= len(chunk)
+        if most <= 0:
+            return
 
 
 def _strip_frames(chunks: Iterable[bytes]) -> Iterator[bytes]:

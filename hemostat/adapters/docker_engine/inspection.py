@@ -11,7 +11,12 @@ import msgspec
 from docker.utils import convert_filters
 
 from hemostat.adapters.docker_engine import parse
-from hemostat.adapters.docker_engine.answers import MAX_ROW_BYTES, AnswerTooLongError, read_or_rows
+from hemostat.adapters.docker_engine.answers import (
+    MAX_ROW_BYTES,
+    MAX_ROWS_BYTES,
+    AnswerTooLongError,
+    read_or_rows,
+)
 from hemostat.adapters.docker_engine.connection import (
     ClientPool,
     Get,
@@ -65,12 +70,15 @@ def _make_query(filters: Mapping[str, Any], *, stopped: bool = True) -> str:
 def _read_apart(answer: Iterable[bytes], get: Get) -> list[Row]:
     """The rows of a list above the limit, each with only the labels that HemoStat reads.
 
-    The container of a long row is requested by itself.
+    The container of a long row is requested by itself. Raises AnswerTooLongError.
     """
-    rows, long = [], []
+    rows, long, size = [], [], 0
     for row in answer:
         if len(row) <= MAX_ROW_BYTES:
             rows.append(_lighten(msgspec.json.decode(row, type=dict[str, Any])))
+            size += len(msgspec.json.encode(rows[-1]))
+            if size > MAX_ROWS_BYTES:
+                raise AnswerTooLongError(f"the engine's list is larger than {MAX_ROWS_BYTES >> 20} MiB")
         elif (id_match := ID_PATTERN.search(row, 0, ID_WITHIN_BYTES)) is not None:
             long.append(id_match[1].decode())
     for container in long[:MAX_LONG_ROWS]:
