@@ -40,6 +40,8 @@ MAX_THREADS: Final = 8
 """Threads that inspect the remaining containers after one has hung."""
 
 LIST_PATH: Final = "/containers/json"
+READ_FIELDS: Final[tuple[str, ...]] = ("Id", "Names", "Image", "State", "Status", "Created", "HostConfig")
+"""Fields of a row, beside the labels."""
 MAX_LONG_ROWS: Final = 50
 """Containers with so many labels that they are requested one by one."""
 ID_PATTERN: Final = re.compile(rb'"Id":"([0-9a-f]{64})"')
@@ -68,7 +70,7 @@ def _make_query(filters: Mapping[str, Any], *, stopped: bool = True) -> str:
 
 
 def _read_apart(answer: Iterable[bytes], get: Get) -> list[Row]:
-    """The rows of a list above the limit, each with only the labels that HemoStat reads.
+    """The rows of a list above the limit, each with only the fields and labels that HemoStat reads.
 
     The container of a long row is requested by itself. Raises AnswerTooLongError.
     """
@@ -94,7 +96,8 @@ def _read_apart(answer: Iterable[bytes], get: Get) -> list[Row]:
 
 
 def _lighten(row: dict[str, Any]) -> Row:
-    return {**row, "Labels": select_labels(row.get("Labels") or {})}
+    read = {name: row[name] for name in READ_FIELDS if name in row}
+    return {**read, "Labels": select_labels(row.get("Labels") or {})}
 
 
 def read_rows(rows: Iterable[Row]) -> list[ListedContainer]:
