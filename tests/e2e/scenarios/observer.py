@@ -2,9 +2,11 @@
 
 import tempfile
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.config import Settings
 from hemostat.core.history.incident_log import find_subject
@@ -52,7 +54,10 @@ class Observer:
         url = self._redis.ensure_running()
         self.events: list[Event] = []
         self.measured: set[str] = set()
-        """Ids of the containers that have been measured twice."""
+        """Ids of the containers that have been measured twice, so that their CPU is known; once where the
+        engine counts no CPU."""
+        with closing(DockerEngine.connect(engine or None)) as client:
+            self._has_cgroups = client.version().has_cgroups
         self.labs: list[Lab] = []
         """The labs of the scenarios that are being played."""
         self._client = connect(url)
@@ -71,7 +76,7 @@ class Observer:
             if self._stop.is_set():
                 return
             if event is not None and isinstance(event.data, ContainerStats):
-                if event.data.cpu is not None:
+                if event.data.cpu is not None or not self._has_cgroups:
                     self.measured.add(event.data.container.id)
             elif event is not None:
                 self.events.append(event)
