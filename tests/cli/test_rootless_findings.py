@@ -33,14 +33,20 @@ def test_rootless_engine_is_named():
     ("changes", "text"),
     [
         ({"has_cgroups": False}, "their CPU and memory are not measured"),
-        ({"missing_limits": ("CPU",)}, "cannot limit CPU"),
+        ({"missing_limits": ("CPU", "memory")}, "cannot limit CPU, memory"),
     ],
 )
 def test_missing_cgroups_are_a_warning(changes, text):
     check = engine_checks.check_cgroups(with_engine(**ROOTLESS, **changes))
     assert check.level is Level.WARNING
     assert text in check.message
-    assert check.hint
+    assert "systemd" in check.hint
+
+
+def test_missing_controllers_of_a_kernel_are_a_warning():
+    check = engine_checks.check_cgroups(with_engine(local=True, missing_limits=("memory",)))
+    assert check.level is Level.WARNING
+    assert "kernel" in check.hint
 
 
 def test_probes_that_are_sent_are_counted():

@@ -34,6 +34,7 @@ NO_CGROUPS_TEXT: Final = (
     "limits do not apply, and they cannot be paused"
 )
 NO_CGROUPS_HINT: Final = "boot the engine's host with cgroup v2, and run the engine under systemd"
+CONTROLLERS_HINT: Final = "boot the engine's host with these cgroup controllers: cgroup_enable= of its kernel"
 DELEGATION_HINT: Final = "let systemd delegate the controllers to the user: Delegate= of user@.service"
 
 
@@ -116,7 +117,9 @@ def check_cgroups(machine: Machine) -> CheckResult:
     if version.missing_limits:
         limits = list_names(version.missing_limits)
         return CheckResult(
-            Level.WARNING, f"the engine cannot limit {limits}: limits do not apply", DELEGATION_HINT
+            Level.WARNING,
+            f"the engine cannot limit {limits}",
+            DELEGATION_HINT if version.rootless else CONTROLLERS_HINT,
         )
     if version.local is False:
         return CheckResult(
