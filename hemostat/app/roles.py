@@ -18,8 +18,8 @@ from hemostat.app.store import run_store_writer
 from hemostat.background import run_in_background
 from hemostat.config import Settings
 from hemostat.consumer import BatchConsumer, ConsumerLimits, EventConsumer
-from hemostat.errors import AdapterError, HemoStatError
-from hemostat.ports import Advisor, Bus, Engine, EngineVersion, Interrupted, Sampler
+from hemostat.errors import AdapterError, EngineTimeoutError, HemoStatError
+from hemostat.ports import Advisor, Bus, Clock, Engine, EngineVersion, Interrupted, Sampler
 from hemostat.retry import Retry
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ RESPONDER_AHEAD: Final = 15
 
 POLL_SECONDS: Final = 0.2
 """Seconds between two checks whether a role that waits for its engine is to stop."""
+
+SLOW_ENGINE_SECONDS: Final = 1.0
+"""Seconds until an engine is asked again that has not answered in time."""
 
 QUIET_START_SECONDS: Final = 5.0
 """Seconds that an engine may take to answer before the role reports that it waits."""
@@ -87,12 +90,12 @@ def _require_bus(bus: Bus) -> None:
 
 
 def _start_engine(context: RoleContext) -> tuple[Engine, Sampler, EngineVersion]:
-    """Return the engine, after it has answered. Only an engine from the table `engines` is waited for: the
-    role is up meanwhile, and its heartbeats report the engine. Raises EngineUnreachableError, and Interrupted
-    when the process is to stop."""
+    """Return the engine, after it has answered. Only an engine from the table `engines` is waited for while
+    it is away: the role is up meanwhile, and its heartbeats report the engine. Raises EngineUnreachableError,
+    and Interrupted when the process is to stop."""
     engine, sampler = context.parts.get_engine()
     if not context.settings.engines:
-        return engine, sampler, engine.version()
+        return engine, sampler, _ask_slow_engine(engine, context.clock)
 
     def ask() -> EngineVersion | None:
         with suppress(Interrupted):
@@ -110,6 +113,18 @@ def _start_engine(context: RoleContext) -> tuple[Engine, Sampler, EngineVersion]
     if (version := answer.result()) is None:
         raise Interrupted
     return engine, sampler, version
+
+
+def _ask_slow_engine(engine: Engine, clock: Clock) -> EngineVersion:
+    """Ask again where the answer takes too long: on a slow host the start of another process would take even
+    longer, and slow the engine down further. Raises EngineUnreachableError, and Interrupted when the process
+    is to stop."""
+    while True:
+        try:
+            return engine.version()
+        except EngineTimeoutError as error:
+            logger.warning("connection.failed error=%s", error)
+            clock.sleep(SLOW_ENGINE_SECONDS)
 
 
 def _run_monitor(context: RoleContext) -> None:

@@ -10,7 +10,7 @@ from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
 from hemostat.core.settings.engines import EngineAddress
-from hemostat.errors import EngineUnreachableError, UsageError
+from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError, UsageError
 from hemostat.ports import EngineVersion, Interrupted
 from tests.support.engine_fixtures import eventually
 
@@ -21,13 +21,15 @@ ROLES = ("monitor", "responder")
 class AbsentEngine(InMemoryEngine):
     """An engine that answers only once `is_back` is set."""
 
+    error: type[EngineError] = EngineUnreachableError
+
     def __init__(self, stop: threading.Event) -> None:
         super().__init__(SystemClock(stop))
         self.is_back = False
 
     def version(self) -> EngineVersion:
         if not self.is_back:
-            raise EngineUnreachableError("the engine at unix:///web1.sock is away")
+            raise self.error("the engine at unix:///web1.sock is away")
         return super().version()
 
 
@@ -91,6 +93,17 @@ def test_role_that_waits_for_its_engine_can_be_stopped(site, role):
 def test_only_engine_must_answer_at_the_start(site, role):
     with pytest.raises(EngineUnreachableError):
         site.run(role, Settings())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_slow_engine_does_not_end_the_start(site, role, monkeypatch, caplog):
+    monkeypatch.setattr("hemostat.app.roles.SLOW_ENGINE_SECONDS", 0.01)
+    site.engine.error = EngineTimeoutError
+    site.start(role, Settings())
+    eventually(lambda: len(caplog.messages) > 1)
+    assert site.ready == []
+    site.engine.is_back = True
+    eventually(lambda: site.ready == [role])
 
 
 @pytest.mark.parametrize("role", ROLES)
