@@ -273,6 +273,25 @@ def test_exit_is_held_while_podman_does_not_answer():
     assert watch.registry.pending_exits["c"].exit_code == 3
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_exit_under_podman_outlasts_inspections_that_get_no_answer(answers):
+    watch = Watch()
+    info, watch.info = watch.info, None
+    assert watch.send("die", exit_code=137, podman=True) == []
+    if answers:
+        watch.info = msgspec.structs.replace(info, status="exited", exit_code=137, finished_at=NOW)
+    assert judge_until(watch, 5) == [Kind.EXITED]
+    assert watch.registry.pending_exits == {}
+
+
+def test_exit_of_a_container_that_is_removed_meanwhile_is_no_alert():
+    watch = Watch()
+    watch.info = None
+    assert watch.send("die", exit_code=137, podman=True) == []
+    watch.registry.remove("c")
+    assert judge_until(watch, 90) == []
+
+
 def raise_timeout(*_: object) -> bool | None:
     raise EngineTimeoutError("inspect c: timeout")
 

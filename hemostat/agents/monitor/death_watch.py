@@ -125,17 +125,18 @@ class DeathWatch:
         alerts = deaths.handle_death(self._registry, container, event, now)
         is_held = self._registry.is_podman and container.ref.id in self._registry.pending_exits
         if is_held and self._podman.is_unrequested(container.ref.id, now):
-            death = self._registry.pending_exits.pop(container.ref.id)
-            alerts += self._judge_unrequested_exit(container, death, now)
+            alerts += self._judge_unrequested_exit(container, now)
         return self._await_restart(container, event, alerts, now)
 
-    def _judge_unrequested_exit(
-        self, container: WatchedContainer, death: stop_intent.PendingExit, now: float
-    ) -> list[IncidentAlert]:
+    def _judge_unrequested_exit(self, container: WatchedContainer, now: float) -> list[IncidentAlert]:
+        """The exit stays held where the engine does not answer about the container now."""
         latest = self._look(container.ref.id, now)
-        if latest is not None and is_restarted_by_policy(container.info, latest.info):
+        if latest is None:
+            return []
+        death = self._registry.pending_exits.pop(container.ref.id)
+        if is_restarted_by_policy(container.info, latest.info):
             return deaths.handle_unwanted_death(self._registry, container, death.exit_code, death.time, now)
-        return [] if latest is None or latest.info.is_running else self._judge_exit(latest, death, now)
+        return [] if latest.info.is_running else self._judge_exit(latest, death, now)
 
     def handle_cleanup(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         """Handle Podman's clean-up after an exit."""
@@ -185,9 +186,9 @@ class DeathWatch:
     def _judge_held_exit(
         self, container_id: str, death: stop_intent.PendingExit, now: float
     ) -> list[IncidentAlert]:
-        container = (
-            self._look(container_id, now) if self._registry.is_podman else self._registry.get(container_id)
-        )
+        latest = self._look(container_id, now) if self._registry.is_podman else None
+        # Without an answer of the engine, what its events have told is known. A removal is an event, too.
+        container = latest or self._registry.get(container_id)
         if container is None or container.info.is_running:
             return []
         return self._judge_exit(container, death, now)
