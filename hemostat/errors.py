@@ -116,6 +116,10 @@ class EngineUnreachableError(EngineError):
     transient = True
 
 
+class EngineSilentError(EngineUnreachableError):
+    """The engine has accepted the connection and does not answer in time: it hangs, or its host is slow."""
+
+
 class EngineTimeoutError(EngineError):
     """A call timed out. The engine may answer about other containers at the same time: a container that hangs
     is no failure of the host."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import wait
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from hemostat import streams
 from hemostat.app.backends import Backends, RealBackends
@@ -18,7 +18,7 @@ from hemostat.app.store import run_store_writer
 from hemostat.background import run_in_background
 from hemostat.config import Settings
 from hemostat.consumer import BatchConsumer, ConsumerLimits, EventConsumer
-from hemostat.errors import AdapterError, EngineTimeoutError, HemoStatError
+from hemostat.errors import AdapterError, EngineSilentError, EngineTimeoutError, HemoStatError
 from hemostat.ports import Advisor, Bus, Clock, Engine, EngineVersion, Interrupted, Sampler
 from hemostat.retry import Retry
 
@@ -44,7 +44,7 @@ RESPONDER_AHEAD: Final = 15
 POLL_SECONDS: Final = 0.2
 """Seconds between two checks whether a role that waits for its engine is to stop."""
 
-SLOW_ENGINE_SECONDS: Final = 1.0
+SILENT_ENGINE_SECONDS: Final = 1.0
 """Seconds until an engine is asked again that has not answered in time."""
 
 QUIET_START_SECONDS: Final = 5.0
@@ -56,6 +56,7 @@ UNKNOWN_MEMORY_BYTES: Final = 1 << 62
 """Bytes: no usage fills a host whose memory is unknown."""
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def run_role(
@@ -93,9 +94,10 @@ def _start_engine(context: RoleContext) -> tuple[Engine, Sampler, EngineVersion]
     """Return the engine, after it has answered. Only an engine from the table `engines` is waited for while
     it is away: the role is up meanwhile, and its heartbeats report the engine. Raises EngineUnreachableError,
     and Interrupted when the process is to stop."""
-    engine, sampler = context.parts.get_engine()
     if not context.settings.engines:
-        return engine, sampler, _ask_slow_engine(engine, context.clock)
+        engine, sampler = _repeat_while_silent(context.parts.get_engine, context.clock)
+        return engine, sampler, _repeat_while_silent(engine.version, context.clock)
+    engine, sampler = context.parts.get_engine()
 
     def ask() -> EngineVersion | None:
         with suppress(Interrupted):
@@ -115,16 +117,16 @@ def _start_engine(context: RoleContext) -> tuple[Engine, Sampler, EngineVersion]
     return engine, sampler, version
 
 
-def _ask_slow_engine(engine: Engine, clock: Clock) -> EngineVersion:
-    """Ask again where the answer takes too long: on a slow host the start of another process would take even
-    longer, and slow the engine down further. Raises EngineUnreachableError, and Interrupted when the process
-    is to stop."""
+def _repeat_while_silent(call: Callable[[], T], clock: Clock) -> T:
+    """Call again where an engine that accepts connections takes too long: on a slow host the start of another
+    process would take even longer, and slow the engine down further. Raises EngineUnreachableError, and
+    Interrupted when the process is to stop."""
     while True:
         try:
-            return engine.version()
-        except EngineTimeoutError as error:
+            return call()
+        except (EngineSilentError, EngineTimeoutError) as error:
             logger.warning("connection.failed error=%s", error)
-            clock.sleep(SLOW_ENGINE_SECONDS)
+            clock.sleep(SILENT_ENGINE_SECONDS)
 
 
 def _run_monitor(context: RoleContext) -> None:

@@ -12,7 +12,7 @@ from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.adapters.sampling.cgroups import CgroupSampler
 from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.core.model import Connected, ContainerInfo, Disconnected
-from hemostat.errors import EngineError, EngineUnreachableError
+from hemostat.errors import EngineError, EngineSilentError, EngineUnreachableError
 from tests.support.engine_fixtures import SESSION, Listener, eventually, spec
 from tests.support.proxy import Proxy
 
@@ -78,11 +78,11 @@ def test_address_without_an_engine_is_unreachable(tmp_path: Path) -> None:
     assert raised.value.transient
 
 
-def test_hanging_engine_is_unreachable(tmp_path: Path) -> None:
+def test_engine_that_accepts_and_does_not_answer_is_silent(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "mute.sock"))
         listener.listen()
-        with pytest.raises(EngineUnreachableError, match="does not answer in time") as raised:
+        with pytest.raises(EngineSilentError, match="does not answer in time") as raised:
             DockerEngine.connect(f"unix://{tmp_path}/mute.sock", timeout=0.1)
     assert raised.value.transient
 

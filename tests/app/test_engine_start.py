@@ -10,7 +10,13 @@ from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
 from hemostat.core.settings.engines import EngineAddress
-from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError, UsageError
+from hemostat.errors import (
+    EngineError,
+    EngineSilentError,
+    EngineTimeoutError,
+    EngineUnreachableError,
+    UsageError,
+)
 from hemostat.ports import EngineVersion, Interrupted
 from tests.support.engine_fixtures import eventually
 
@@ -95,10 +101,11 @@ def test_only_engine_must_answer_at_the_start(site, role):
         site.run(role, Settings())
 
 
+@pytest.mark.parametrize("error", [EngineTimeoutError, EngineSilentError])
 @pytest.mark.parametrize("role", ROLES)
-def test_slow_engine_does_not_end_the_start(site, role, monkeypatch, caplog):
-    monkeypatch.setattr("hemostat.app.roles.SLOW_ENGINE_SECONDS", 0.01)
-    site.engine.error = EngineTimeoutError
+def test_slow_engine_does_not_end_the_start(site, role, error, monkeypatch, caplog):
+    monkeypatch.setattr("hemostat.app.roles.SILENT_ENGINE_SECONDS", 0.01)
+    site.engine.error = error
     site.start(role, Settings())
     eventually(lambda: len(caplog.messages) > 1)
     assert site.ready == []

@@ -20,6 +20,7 @@ from hemostat.core.redact.address import SHOWN_MASK
 from hemostat.errors import (
     EngineError,
     EngineForbiddenError,
+    EngineSilentError,
     EngineTimeoutError,
     EngineUnreachableError,
     NoSuchContainerError,
@@ -199,7 +200,9 @@ def _make_unreachable_error(error: Exception, url: str) -> EngineUnreachableErro
         else _describe_innermost(causes, url)
     )
     cause, hint = explain_socket(url) or (reason, "is dockerd running? Start it, or correct its address")
-    return EngineUnreachableError(f"no Docker Engine answers at {url} ({cause})", hint=hint)
+    is_connected = any(isinstance(each, ReadTimeout) for each in causes)
+    error_type = EngineSilentError if is_connected else EngineUnreachableError
+    return error_type(f"no Docker Engine answers at {url} ({cause})", hint=hint)
 
 
 def _recognize_other_server(causes: list[BaseException], url: str) -> EngineUnreachableError | None:

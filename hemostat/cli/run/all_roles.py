@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ import click
 import hemostat
 from hemostat.cli.options import Globals
 from hemostat.cli.run.roles import dry_run
+from hemostat.errors import EngineSilentError
 from hemostat.streams import ROLES, ROLES_BY_NAME
 from hemostat.terminal import is_terminal
 
@@ -87,7 +89,9 @@ def _check_settings(options: Globals, settings: "Settings") -> None:
     if settings.engines:
         app.check_engine_addresses(settings)
     else:
-        app.open_engine(settings).close()
+        # Its roles ask a silent engine again.
+        with suppress(EngineSilentError):
+            app.open_engine(settings).close()
     app.open_notifiers(settings)
     app.make_advisor(settings, os.environ)
     app.open_bus(settings, start=True).close()
