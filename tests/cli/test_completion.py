@@ -104,6 +104,12 @@ def test_host_is_offered_with_the_container_if_there_are_several(bus, values):
     assert values("hemostat report --project ") == ["shop"]
 
 
+def test_configured_engines_are_offered(values, monkeypatch):
+    monkeypatch.setenv("HEMOSTAT_ENGINES", '{"web1": "ssh://web1", "db": "ssh://db"}')
+    assert values("hemostat monitor --engine ") == ["db", "web1"]
+    assert values("hemostat monitor --engine w") == ["web1"]
+
+
 @pytest.mark.redis
 @pytest.mark.parametrize(
     "command",

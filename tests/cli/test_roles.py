@@ -90,6 +90,13 @@ def test_role_without_a_named_engine_lists_the_engines(hemostat, environ):
         assert "several engines are configured: web1, web2: name one with --engine NAME" in err
 
 
+def test_demo_needs_one_engine_unless_it_is_simulated(hemostat, environ):
+    environ.setenv("HEMOSTAT_ENGINES", '{"web1": "ssh://web1", "web2": "ssh://web2"}')
+    code, _, err = hemostat("demo", "crash")
+    assert (code, "web1, web2" in err) == (2, True)
+    assert hemostat("demo", "crash", "--simulate").code == 0
+
+
 def test_unusable_engine_prevents_the_start_of_all(hemostat, environ):
     environ.setenv("HEMOSTAT_ENGINES", '{"web1": {"url": "tcp://web1:2376", "ca_file": "/missing.pem"}}')
     code, _, err = hemostat("all")

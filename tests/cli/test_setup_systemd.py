@@ -99,6 +99,13 @@ def test_socket_for_every_user_needs_no_group():
     assert "SupplementaryGroups" not in plan.make_unit(TEMPLATE, EXECUTABLE, ())
 
 
+def test_service_joins_the_groups_of_all_sockets():
+    facts = make_facts(groups=("docker", "podman"))
+    decided = plan.make_plan(facts)
+    assert "SupplementaryGroups=docker podman\n" in decided.files[0].text
+    assert next(plan.describe_plan(decided, is_user=False)).endswith("in the groups docker, podman")
+
+
 def test_setup_of_a_user_needs_no_root():
     decided = plan.make_plan(make_facts(is_user=True, groups=(), podman_socket=True))
     steps = [*plan.describe_plan(decided, is_user=True)]

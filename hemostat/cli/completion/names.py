@@ -105,7 +105,7 @@ def complete_changes(_: click.Context, __: click.Parameter, incomplete: str) -> 
 def complete_engines(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
     """Offer the names in the table [engines]."""
     engines = context.find_root().obj.load_settings().engines
-    return _offer(incomplete, ((each, "") for each in engines))
+    return _offer(incomplete, ((each, "") for each in sorted(engines)))
 
 
 def complete_settings(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
