@@ -169,6 +169,14 @@ def test_engine_without_a_monitor_is_reported():
     assert checks.check_roles(found).message == "not running: monitor of web2, responder of web2"
 
 
+def test_trouble_of_one_of_several_hosts_names_the_host():
+    beats = [event(heartbeat(role.name, trouble="it is away"), host="web1") for role in ROLES[:1]]
+    beats += [event(heartbeat(role.name), host="web2") for role in ROLES]
+    found = machine()
+    found.bus = lambda: SimpleNamespace(read_last_values=lambda _: beats)
+    assert checks.check_roles(found).message == "all are running; monitor of web1: it is away"
+
+
 def test_engine_with_two_names_is_reported():
     twice = [event(stats(), host="web1"), event(stats(), host="local")]
     told = judge_names([], "h", twice, engines=("local", "web1"))

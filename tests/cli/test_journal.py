@@ -49,7 +49,15 @@ def lines(server) -> JournalLines:
 
 def test_entry_has_the_fields_of_the_line(server, lines):
     line = json.dumps(
-        {"level": "error", "event": "a.b", "role": "alert", "container": "web", "incident": "1a", "more": "x"}
+        {
+            "level": "error",
+            "event": "a.b",
+            "role": "monitor",
+            "engine": "web1",
+            "container": "web",
+            "incident": "1a",
+            "more": "x",
+        }
     )
     lines.write(f"{line}\n")
     assert server.receive() == {
@@ -57,7 +65,8 @@ def test_entry_has_the_fields_of_the_line(server, lines):
         "PRIORITY": "3",
         "SYSLOG_IDENTIFIER": "hemostat",
         "HEMOSTAT_EVENT": "a.b",
-        "HEMOSTAT_ROLE": "alert",
+        "HEMOSTAT_ROLE": "monitor",
+        "HEMOSTAT_ENGINE": "web1",
         "HEMOSTAT_CONTAINER": "web",
         "HEMOSTAT_INCIDENT": "1a",
     }

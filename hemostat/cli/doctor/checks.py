@@ -223,20 +223,30 @@ def check_roles(machine: Machine) -> CheckResult:
         if not app.has_stored_data(machine.settings):
             raise
         return CheckResult(Level.WARNING, "none is running", "start them with: hemostat all")
-    events = bus.read_last_values("heartbeat")
-    beats = [event.data for event in events]
+    beats = bus.read_last_values("heartbeat")
     if not beats and not any(bus.read_recent(name, 1) for name in DURABLE):
         return CheckResult(Level.SKIPPED, "none has run yet", "start them with: hemostat all")
-    living = [beat for beat in beats if isinstance(beat, Heartbeat)]
-    missing = _find_missing_roles(events, tuple(machine.settings.engines))
+    missing = _find_missing_roles(beats, tuple(machine.settings.engines))
     if missing:
         return CheckResult(
             Level.WARNING, f"not running: {', '.join(missing)}", "start them with: hemostat all"
         )
-    wrong = [f"{beat.role}: {each}" for beat in living for each in (beat.trouble, *beat.warnings) if each]
+    wrong = _list_troubles(beats)
     if wrong:
         return CheckResult(Level.WARNING, "all are running; " + "; ".join(wrong))
     return CheckResult(Level.OK, "all are running")
+
+
+def _list_troubles(beats: Iterable[Event]) -> list[str]:
+    """Return what the roles report, each with the role, and with its host if there are several."""
+    living = [(each.host, each.data) for each in beats if isinstance(each.data, Heartbeat)]
+    has_several_hosts = len({host for host, _ in living}) > 1
+    return [
+        f"{beat.role}{f' of {host}' if has_several_hosts else ''}: {text}"
+        for host, beat in living
+        for text in (beat.trouble, *beat.warnings)
+        if text
+    ]
 
 
 def _find_missing_roles(beats: Iterable[Event], engines: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ PROGRAM_NAME: Final = "hemostat"
 PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 """Syslog's priorities by level."""
 DEFAULT_PRIORITY: Final = PRIORITIES["warning"]
-FIELDS: Final = ("event", "role", "container", "incident")
+FIELDS: Final = ("event", "role", "engine", "container", "incident")
 """Fields of a log line that become fields of the entry, such as HEMOSTAT_CONTAINER."""
 MAX_VALUE_CHARACTERS: Final = 256
 """Characters of such a field. The message has the whole value."""
