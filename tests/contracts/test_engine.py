@@ -157,7 +157,7 @@ def assert_requested(lab: Lab, listener: Listener, container: str) -> None:
     container before the stop, and need not send `stop`."""
     actions = [each for each in listener.actions(container) if each not in NEUTRAL_ACTIONS]
     if lab.has_kill_events:
-        # A container whose process ignores the first signal, as a process does that has just begun, gets another.
+        # A process that has just begun may ignore the first signal, and gets another.
         assert (actions[0], set(actions)) == ("kill", {"die", "kill", "stop"})
     else:
         assert set(actions) - {"stop"} == {"die"}

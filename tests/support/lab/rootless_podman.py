@@ -12,6 +12,8 @@ FIRST_ID = 0x7000_0000
 """The first of the ids on the host. Those of users and of systemd's containers are below."""
 IDS = 65_536
 SECONDS = 10.0
+OWN_LOCKS = 'mount -t tmpfs tmpfs /dev/shm && exec "$@"'
+"""Podman's locks are in shared memory, by user, and stay there."""
 
 
 class RootlessPodman(PrivatePodman):
@@ -25,7 +27,7 @@ class RootlessPodman(PrivatePodman):
         for name in ("uid_map", "gid_map"):
             (own / name).write_text(f"0 {FIRST_ID} {IDS}")
         enter = ("nsenter", f"--target={self._namespace.pid}", "--user", "--setuid=0", "--setgid=0")
-        self.wrapper = (*enter, "unshare", "--mount")
+        self.wrapper = (*enter, "unshare", "--mount", "sh", "-c", OWN_LOCKS, "sh")
         super().__init__()
 
     def _has_namespace(self, process: Path) -> bool:
