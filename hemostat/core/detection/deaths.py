@@ -106,7 +106,7 @@ def report_earlier_death(
         Evidence("dead_before", True),
         *_build_death_evidence(registry, info, info.exit_code, info.finished_at),
     ]
-    return [registry.report_past_failure(container, Kind.EXITED, since=info.finished_at, evidence=facts)]
+    return [registry.report_alone(container, Kind.EXITED, since=info.finished_at, evidence=facts)]
 
 
 def report_if_given_up(

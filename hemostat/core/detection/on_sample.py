@@ -143,10 +143,13 @@ def record_probe(
         start_period=container.thresholds.probe_start,
     )
     if phase is Phase.RAISED:
-        look_upstream(container.ref.id, now)
         facts = [Evidence("probe", redact(answer.error))]
         if container.probe_state.never_reached:
             facts.append(Evidence("never_reached", value=True))
+        if probe.is_unsent(answer.error):
+            since = container.probe_state.since
+            return [registry.report_alone(container, Kind.HUNG, since=since, evidence=facts)]
+        look_upstream(container.ref.id, now)
         return registry.report_failure(
             container, Kind.HUNG, since=container.probe_state.since, now=now, evidence=facts
         )

@@ -218,10 +218,11 @@ class ContainerRegistry:
         cause = cause or self.find_cause(container, kind, now)
         return [*storm_alerts, self.open_incident(container, kind, since, window, evidence, cause)]
 
-    def report_past_failure(
+    def report_alone(
         self, container: WatchedContainer, kind: Kind, *, since: float, evidence: Iterable[Evidence]
     ) -> IncidentAlert:
-        """Report a state from before the first look, as no part of a storm and without another root cause."""
+        """Report what is no part of a storm and has no other root cause: a state from before the first look,
+        or a probe that cannot be sent."""
         return self.open_incident(container, kind, since, 0.0, evidence, OWN_FAULT)
 
     def list_deaths(self, info: ContainerInfo) -> tuple[float, ...]:

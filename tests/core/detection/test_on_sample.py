@@ -5,6 +5,7 @@ import pytest
 
 from hemostat.core.dependencies.root_cause import HostState
 from hemostat.core.detection import on_sample
+from hemostat.core.detection.probe import ROOTLESS_ENGINE_ERROR
 from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.model import ContainerInfo, DiskUse, HostSample, ParentLimits, Probed, Sample
 from hemostat.core.settings.monitor import MonitorSettings
@@ -197,6 +198,20 @@ def test_probe_that_never_reached_its_container_says_so():
     host.probe("no route to host")
     (alert,) = host.probe("no route to host", NOW + 1)
     assert alert.evidence[1:] == (Evidence("never_reached", value=True),)
+
+
+def test_probe_that_cannot_be_sent_is_no_part_of_a_storm():
+    registry = ContainerRegistry(msgspec.structs.replace(TUNED, storm_count=2), HostState(name="h"))
+    alerts = []
+    for name in ("a", "b", "c"):
+        ref = Container(id=name, name=name)
+        registry.upsert(ContainerInfo(ref=ref, status="running", started_at=NOW - 100), NOW)
+        for second in range(2):
+            answer = Probed(container_id=name, time=NOW + second, error=ROOTLESS_ENGINE_ERROR)
+            alerts += read(on_sample.record_probe(registry, answer, NOW + second))
+    assert [(each.container.name, each.kind, each.root) for each in alerts] == [
+        (name, Kind.HUNG, "") for name in ("a", "b", "c")
+    ]
 
 
 def test_dependencies_are_inspected_once_when_a_probe_is_reported():
