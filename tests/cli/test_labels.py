@@ -99,6 +99,8 @@ def test_containers_of_several_engines_are_told_apart(monkeypatch, environ, hemo
     ]
     (other,) = hemostat("labels", "other", "--json").json["containers"]
     assert other["engine"] == "web2"
+    (app_there,) = hemostat("labels", "web2/app", "--json").json["containers"]
+    assert app_there["engine"] == "web2"
     assert hemostat("labels", "other", "--engine", "web1").code == 1
     assert hemostat("labels", "nobody").code == 1
 

@@ -118,9 +118,13 @@ def labels(options: Globals, container: str | None, listed: bool) -> int:
 def _list_containers(
     options: Globals, container: str | None
 ) -> tuple[list[tuple[str, Container]], EngineError | None]:
-    """Return the containers of all engines, or those of this name, each with the name of its engine, and the
-    error of an engine that did not answer. Raises EngineError if no engine has answered with a container."""
+    """Return the containers of all engines, or those of this name or ENGINE/NAME, each with the name of its
+    engine, and the error of an engine that did not answer. Raises EngineError if no engine has returned a
+    container."""
     settings = options.load_settings()
+    engine, _, name_there = (container or "").partition("/")
+    if name_there and engine in settings.engines:
+        settings, container = settings.select_engine(engine), name_there
     found: list[tuple[str, Container]] = []
     missing: EngineError | None = None
     failed: EngineError | None = None
