@@ -33,11 +33,13 @@ from hemostat.cli.doctor.redis_checks import (
     check_redis_memory,
     check_redis_rows,
 )
+from hemostat.cli.doctor.time_limit import run_within_limit
 from hemostat.cli.doctor.watch_checks import check_watched_containers
 from hemostat.core.settings.environment import describe_unknown
 from hemostat.core.units import show_size
 from hemostat.errors import (
     ConfigError,
+    EngineUnreachableError,
     HemoStatError,
     NothingStoredError,
     RedisNotStartedError,
@@ -85,7 +87,7 @@ def run_check(question: DoctorCheck, machine: Machine) -> Check:
 
 def _ask_check(question: DoctorCheck, machine: Machine) -> Check:
     try:
-        level, message, hint = question.ask(machine)
+        level, message, hint = _ask(question, machine)
     except RedisNotStartedError:
         return Check(name=question.name, level=Level.SKIPPED, message=NOT_STARTED_TEXT)
     except HemoStatError as error:
@@ -96,6 +98,17 @@ def _ask_check(question: DoctorCheck, machine: Machine) -> Check:
     except Exception as error:  # noqa: BLE001 - the next check must still run
         level, message, hint = Level.FAILURE, f"{type(error).__name__}: {error}", ""
     return Check(name=question.name, level=level, message=message, hint=hint)
+
+
+def _ask(question: DoctorCheck, machine: Machine) -> CheckResult:
+    """An engine that has not answered in time is not asked again."""
+    if not question.per_engine:
+        return question.ask(machine)
+
+    def give_up(error: EngineUnreachableError) -> None:
+        machine.engine.give_up(error)
+
+    return run_within_limit(lambda: question.ask(machine), give_up)
 
 
 def check_python(_: Machine) -> CheckResult:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -12,6 +13,7 @@ from hemostat.cli.completion.names import complete_containers
 from hemostat.cli.doctor.checks import DoctorCheck
 from hemostat.cli.doctor.findings import CheckResult, Level
 from hemostat.cli.doctor.machine import Machine
+from hemostat.cli.doctor.time_limit import run_within_limit
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row, Table, show_table
@@ -130,7 +132,7 @@ def _list_containers(
     failed: EngineError | None = None
     for name, each in settings.split_by_engine().items():
         try:
-            containers = _read_containers(each, container)
+            containers = run_within_limit(partial(_read_containers, each, container))
         except NoSuchContainerError as error:
             missing = error
         except EngineError as error:

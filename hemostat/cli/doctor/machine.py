@@ -28,6 +28,10 @@ class OnceOnly(Generic[T]):
     def has_failed(self) -> bool:
         return self._error is not None
 
+    def give_up(self, error: HemoStatError) -> None:
+        """Remember a failure of the object that is not one of its creation."""
+        self._error = error
+
     def __call__(self) -> T:
         if self._error:
             raise self._error
