@@ -9,12 +9,11 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
 from tests.support.engine_fixtures import SESSION, eventually
+from tests.support.healing import HEAL_SECONDS, await_restart, crash
 from tests.support.lab.hemostat_all import HemoStatAll
 from tests.support.lab.ssh_server import SshServer
 
-pytestmark = [pytest.mark.docker, pytest.mark.redis]
-
-HEAL_SECONDS = 90.0
+pytestmark = [pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
@@ -64,16 +63,3 @@ def test_crashes_are_healed_through_losses_of_the_ssh_connection(
     assert tunnels
     running.stop()
     eventually(lambda: server.list_running() == [])
-
-
-def crash(engine: DockerEngine, container: str) -> None:
-    engine.exec(container, ["sh", "-c", "echo exit 9 >/tmp/exit"])
-    eventually(lambda: engine.inspect(container).finished_at > 0)
-
-
-def await_restart(engine: DockerEngine, container: str) -> None:
-    def is_running_again() -> bool:
-        info = engine.inspect(container)
-        return info.is_running and info.started_at > info.finished_at > 0
-
-    eventually(is_running_again, seconds=HEAL_SECONDS)

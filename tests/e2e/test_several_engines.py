@@ -11,6 +11,7 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from tests.support.engine_fixtures import SESSION, eventually, spec
+from tests.support.healing import HEAL_SECONDS, await_restart, crash
 from tests.support.lab.hemostat_all import HemoStatAll
 from tests.support.lab.image import provide_image
 from tests.support.lab.private_podman import PrivatePodman
@@ -18,8 +19,6 @@ from tests.support.podman_fixtures import require_podman
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(400)]
 
-HEAL_SECONDS = 150.0
-"""HemoStat waits up to 120 s for a host whose CPU other tests use."""
 START_SECONDS = 60.0
 
 
@@ -109,16 +108,3 @@ def test_each_engine_heals_its_own_containers(
     crash(docker_engine, other)
     await_restart(docker_engine, other)
     assert healing.find_troubles("docker") == {"monitor": "", "responder": ""}
-
-
-def crash(engine: DockerEngine, container: str) -> None:
-    engine.exec(container, ["sh", "-c", "echo exit 9 >/tmp/exit"])
-    eventually(lambda: engine.inspect(container).finished_at > 0)
-
-
-def await_restart(engine: DockerEngine, container: str) -> None:
-    def is_running_again() -> bool:
-        info = engine.inspect(container)
-        return info.is_running and info.started_at > info.finished_at > 0
-
-    eventually(is_running_again, seconds=HEAL_SECONDS)
