@@ -513,7 +513,7 @@ def test_environment_may_name_several_engines():
         ({"w": ""}, "has no URL"),
         ({"w": {}}, "has no URL"),
         ({"w": {"ulr": "ssh://a"}}, "unknown field"),
-        ({"w": 5}, "Expected `object`"),
+        ({"w": 5}, "'w' is neither a URL nor a table"),
         ({"w": "ftp://geheim"}, "begins with none of"),
         ({"w": "geheim"}, "begins with none of"),
         ({"w": "unix://"}, "no path of a socket"),

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from hemostat.core.text import quote_text
+
 
 class EngineAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str = ""
@@ -17,7 +19,11 @@ class EngineAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 def expand_urls(raw: object) -> object:
-    """Return the table `engines` with a table in place of each engine that is only a URL."""
+    """Return the table `engines` with a table in place of each engine that is only a URL. Raises ValueError
+    for an engine that is neither."""
     if not isinstance(raw, Mapping):
         return raw
+    wrong = [name for name, each in raw.items() if not isinstance(each, str | Mapping)]
+    if wrong:
+        raise ValueError(f"{quote_text(str(wrong[0]))} is neither a URL nor a table with `url`")
     return {name: {"url": each} if isinstance(each, str) else each for name, each in raw.items()}
