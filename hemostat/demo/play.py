@@ -24,8 +24,8 @@ from hemostat.events import DURABLE, ContainerStats
 from hemostat.ports import ContainerSpec
 
 TICK_SECONDS: Final = 0.1
-READY_SECONDS: Final = 20.0
-SEEN_SECONDS: Final = 10.0
+READY_SECONDS: Final = 60.0
+SEEN_SECONDS: Final = 30.0
 """Seconds within which roles that were already running must have measured the container."""
 OWN_STAGE_SECONDS: Final = 30.0
 """Seconds after its window within which a fault must have been handled."""

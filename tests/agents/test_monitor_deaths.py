@@ -555,7 +555,7 @@ def test_survived_oom_kill_does_not_hide_an_unseen_death(scene):
         samples = scene.engine.sample(scene.monitor.list_running(), scene.clock.now())
         scene.tell(Samples(tuple(msgspec.structs.replace(each, oom_kills=kills) for each in samples)))
     assert scene.alerts == []
-    scene.sample(3)
+    scene.sample(6)
     assert scene.told() == [(Kind.OOM, RAISED)]
     scene.clock.advance(5)
     scene.engine._boxes[web].end(3, scene.clock.now())
@@ -566,9 +566,9 @@ def test_survived_oom_kill_does_not_hide_an_unseen_death(scene):
 def test_survived_oom_kill_is_an_alert_without_a_baseline(scene):
     web = scene.make(memory=64 * MIB)
     scene.event(web, "oom")
-    scene.sample(1)
+    scene.sample(5)
     assert scene.alerts == []
-    scene.sample(3)
+    scene.sample(2)
     assert scene.told() == [(Kind.OOM, RAISED)]
     assert scene.alerts[0].get_fact("survived") is True
 

@@ -23,8 +23,10 @@ from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.errors import EngineError
 from hemostat.ports import Ledger
 
-OOM_CHECK_SECONDS: Final = 2.0
-"""Seconds after an OOM kill within which the main process exits, if it was the one killed."""
+OOM_CHECK_SECONDS: Final = 6.0
+"""Seconds after an OOM kill within which the engine reports the exit of the main process, if it was the one
+killed. Measured: 5 on a slow host. No action follows if another one was killed, so that a late alert does no
+harm."""
 
 SHUTDOWN_SECONDS: Final = 30.0
 """Seconds that an engine takes to stop its containers when it shuts down."""
