@@ -123,7 +123,7 @@ def test_misspelt_hemostat_labels_are_bounded_in_number():
 
 @pytest.mark.parametrize("prefix", ["k", "hemostat.k", "com.docker.compose.k", "hemo.k"])
 def test_time_for_many_labels_is_bounded(prefix):
-    """Comparing a name with all of HemoStat's takes much longer than passing over it."""
+    """To compare each of these names with all of HemoStat's would take 12 s of CPU time."""
 
     def seconds(number):
         labels = {f"{prefix}{index}.{number}": "v" for index in range(number)}
@@ -131,5 +131,4 @@ def test_time_for_many_labels_is_bounded(prefix):
         assert not PROTECT.read_from(build_reference("c", "c", "", labels).labels)
         return time.process_time() - begin
 
-    seconds(1000)
-    assert seconds(100_000) < 20 * seconds(1000) + 0.1
+    assert seconds(100_000) < 3

@@ -136,7 +136,7 @@ def test_text_on_views_has_a_contrast_of_seven(name, size):
         size=size,
         appearance=TuiSettings(theme=name),
         evidence=lambda _: [scenes.kept()],
-        engine=Engine,
+        engine=lambda _: Engine(),
     )
 
 
