@@ -59,14 +59,14 @@ def _ask_in_background(ask: Callable[[], None]) -> None:
 
 
 class EngineHost:
-    """Where the engine runs. `read_version` is called again until one of the engine's containers shows that
-    the engine runs on this machine: the first time at once, then by `start`, which must not wait for it. An
-    engine of a busy host takes seconds, and measurements must not wait meanwhile. Safe to use from several
-    threads at once."""
+    """Where the engine runs. `read_version` is called again, with its last answer, until one of the engine's
+    containers shows that the engine runs on this machine: the first time at once, then by `start`, which must
+    not wait for it. An engine of a busy host takes seconds, and measurements must not wait meanwhile. Safe to
+    use from several threads at once."""
 
     def __init__(
         self,
-        read_version: Callable[[], EngineVersion],
+        read_version: Callable[[EngineVersion | None], EngineVersion],
         read_seconds: Callable[[], float] = monotonic,
         start: Callable[[Callable[[], None]], object] = _ask_in_background,
     ) -> None:
@@ -108,7 +108,7 @@ class EngineHost:
 
     def _ask(self) -> None:
         try:
-            self._version = self._read_version()
+            self._version = self._read_version(self._version)
         except EngineError as error:
             logger.debug("engine_version.failed error=%s", error)
         finally:
@@ -339,6 +339,7 @@ class RealBackends:
         self._redis = make_redis_client(settings, start=True)
         self.bus = make_bus(self._redis)
         self._engine_pool = EnginePool.from_settings(settings)
+        self._engine_host: EngineHost | None = None
 
     def get_engine(self) -> tuple[Engine, Sampler]:
         """Return the engine, which connects at its first request, and a sampler: cgroup files where this host
@@ -353,7 +354,7 @@ class RealBackends:
             label=settings.monitor.only,
             stop_timeout_max=settings.responder.stop_timeout_max,
         )
-        host = EngineHost(engine.version)
+        self._engine_host = host = EngineHost(engine.version)
         stats = OwnCountersSampler(StatsSampler(engine.read_stats, engine.follow_stats), host)
         return engine, FallbackSampler(CgroupSampler(), stats, host.find_local)
 
@@ -361,7 +362,8 @@ class RealBackends:
         return self._engine_pool.get(host)
 
     def get_host_probe(self, engine: Engine) -> HostProbe:
-        return make_host_probe(engine)
+        host = self._engine_host
+        return make_host_probe(engine) if host is None else EngineHostProbe(host)
 
     def get_ledger(self) -> Ledger:
         from hemostat.adapters.redis import RedisLedger

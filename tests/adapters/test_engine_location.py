@@ -296,6 +296,21 @@ def test_facts_of_this_host_are_used_for_a_local_engine_alone(machine, is_here):
     assert version.address == proxy.url
 
 
+def test_only_the_location_of_a_known_engine_is_asked_for_again(machine):
+    started_at = time.strftime("%Y-%m-%dT%H:%M:%S.5Z", time.gmtime(BOOT + 100))
+    info = Rule("GET /info", told({"Name": "web1", "NCPU": 3}))
+    with RuleProxy(None, *container_rules(started_at), info, VERSION, upstream="") as proxy:
+        pool = ClientPool({"base_url": proxy.url}, 5.0)
+        first = read_version(pool, machine.root)
+        asked = len(proxy.asked)
+        machine.add_process(500, cgroup=f"/docker/{ID}")
+        second = read_version(pool, machine.root, first)
+        again = proxy.asked[asked:]
+    assert (first.local, second.local) == (False, True)
+    assert (second.name, second.cpus) == ("web1", 3)
+    assert not [each for each in again if "/info" in each or each.endswith("/version")]
+
+
 def test_location_is_unknown_when_a_proxy_forbids_the_list(machine):
     rules = [Rule("GET /containers/json|GET /info", page(403)), VERSION]
     with RuleProxy(None, *rules, upstream="") as proxy:
@@ -323,7 +338,7 @@ class Versions:
         else:
             self.started.append(ask)
 
-    def read(self) -> EngineVersion:
+    def read(self, known: EngineVersion | None = None) -> EngineVersion:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import docker
+import msgspec
 
 from hemostat.adapters.docker_engine import parse, podman_api
 from hemostat.adapters.docker_engine.connection import ClientPool
@@ -30,9 +31,15 @@ Json = Mapping[str, Any]
 Ask = Callable[[docker.APIClient], Json]
 
 
-def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersion:
-    """`root`: the directory that contains this host's /proc and /sys."""
+def read_version(
+    connection: ClientPool, root: Path = Path("/"), known: EngineVersion | None = None
+) -> EngineVersion:
+    """`root`: the directory that contains this host's /proc and /sys. `known`: an earlier answer, of which
+    only the location is asked for again. Other requests are expensive: Podman asks the package manager.
+    """
     location = read_location(connection, root)
+    if known is not None and not known.forbidden:
+        return msgspec.structs.replace(known, **_describe_location(location, connection, root, known))
     local = location.is_local
     version, no_version = _ask(connection, lambda client: client.version())
     info, no_info = _ask(connection, lambda client: client.info())
@@ -43,7 +50,7 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
         cgroup_version = info.get("CgroupVersion") or (
             _find_cgroup_version(root) if local and no_info else "1"
         )
-        return EngineVersion(
+        answer = EngineVersion(
             version=version.get("Version") or "of unknown version",
             is_podman=is_podman,
             api=version.get("ApiVersion") or api_version,
@@ -52,20 +59,32 @@ def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersio
             cgroup_version=cgroup_version,
             cpus=int(info.get("NCPU") or (os.cpu_count() if local else 0) or 0),
             memory=int(info.get("MemTotal") or (_read_memory(root) if local else 0)),
-            local=local,
-            process=location.process,
             rootless=rootless,
-            reaches_host_network=reaches_host_network(location, rootless=rootless, is_podman=is_podman),
-            reaches_container_networks=reaches_container_networks(
-                location, rootless=rootless, in_container=is_in_container(root)
-            ),
             has_cgroups=info.get("CgroupDriver") != NO_CGROUPS and not (rootless and cgroup_version == "1"),
             missing_limits=tuple(name for name, field in LIMIT_FIELDS.items() if info.get(field) is False),
             address=connection.shown_url,
-            risk="" if local else connection.risk,
             time=parse.parse_seconds(info.get("SystemTime")),
             forbidden=tuple(filter(None, (no_version, no_info))),
         )
+    return msgspec.structs.replace(answer, **_describe_location(location, connection, root, answer))
+
+
+def _describe_location(
+    location: EngineLocation, connection: ClientPool, root: Path, version: EngineVersion
+) -> dict[str, Any]:
+    """The fields of an EngineVersion that follow from the location."""
+    rootless = version.rootless
+    return {
+        "local": location.is_local,
+        "process": location.process,
+        "reaches_host_network": reaches_host_network(
+            location, rootless=rootless, is_podman=version.is_podman
+        ),
+        "reaches_container_networks": reaches_container_networks(
+            location, rootless=rootless, in_container=is_in_container(root)
+        ),
+        "risk": "" if location.is_local else connection.risk,
+    }
 
 
 def is_rootless(info: Json) -> bool:
