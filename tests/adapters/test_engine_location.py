@@ -338,7 +338,7 @@ class Versions:
         else:
             self.started.append(ask)
 
-    def read(self, known: EngineVersion | None = None) -> EngineVersion:
+    def read(self, earlier: EngineVersion | None = None) -> EngineVersion:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer

@@ -110,8 +110,8 @@ class DockerEngine:
         """
         return cls(ClientPool(find_address(url, tls), timeout), label, stop_timeout_max)
 
-    def version(self, known: EngineVersion | None = None) -> EngineVersion:
-        return read_version(self.connection, known=known)
+    def version(self, earlier: EngineVersion | None = None) -> EngineVersion:
+        return read_version(self.connection, earlier=earlier)
 
     def find_forbidden(self, endpoints: Iterable[str]) -> list[str]:
         return find_forbidden(self.connection, endpoints)

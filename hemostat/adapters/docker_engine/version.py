@@ -32,14 +32,14 @@ Ask = Callable[[docker.APIClient], Json]
 
 
 def read_version(
-    connection: ClientPool, root: Path = Path("/"), known: EngineVersion | None = None
+    connection: ClientPool, root: Path = Path("/"), earlier: EngineVersion | None = None
 ) -> EngineVersion:
-    """`root`: the directory that contains this host's /proc and /sys. `known`: an earlier answer, of which
+    """`root`: the directory that contains this host's /proc and /sys. `earlier`: a former answer, of which
     only the location is asked for again. Other requests are expensive: Podman asks the package manager.
     """
     location = read_location(connection, root)
-    if known is not None and not known.forbidden:
-        return msgspec.structs.replace(known, **_describe_location(location, connection, root, known))
+    if earlier is not None and not earlier.forbidden:
+        return msgspec.structs.replace(earlier, **_describe_location(location, connection, root, earlier))
     local = location.is_local
     version, no_version = _ask(connection, lambda client: client.version())
     info, no_info = _ask(connection, lambda client: client.info())

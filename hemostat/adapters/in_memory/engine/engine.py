@@ -19,7 +19,7 @@ from hemostat.ports import ContainerSpec, EngineVersion
 class InMemoryEngine(EngineFaults):
     """The simulated engine. Deterministic, with the time of the given clock."""
 
-    def version(self, known: EngineVersion | None = None) -> EngineVersion:  # noqa: ARG002 - it stays
+    def version(self, earlier: EngineVersion | None = None) -> EngineVersion:  # noqa: ARG002 - it stays
         with self._available():
             return EngineVersion(
                 version="simulated",
