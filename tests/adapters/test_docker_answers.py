@@ -129,6 +129,17 @@ def test_endless_list_is_not_collected(monkeypatch):
         assert endless.taken < 2 << 20
 
 
+def test_containers_with_many_labels_hide_no_other_container(monkeypatch):
+    """The engine lists the newest containers first."""
+    monkeypatch.setattr(inspection, "MAX_ROWS_BYTES", 100_000)
+    labels = {f"hemostat.x{number}": "y" * 200 for number in range(40)}
+    large = [{"Id": f"{number:064x}", "Labels": labels} for number in range(200)]
+    listed = json.dumps([*large, *ROWS], separators=(",", ":")).encode()
+    rows = inspection._read_apart(split_rows([listed]), lambda *_, **__: b"[]")
+    assert [row["Id"] for row in rows[-len(ROWS) :]] == [row["Id"] for row in ROWS]
+    assert len(ROWS) < len(rows) < 100
+
+
 def test_endless_log_is_not_read_to_its_end(monkeypatch):
     monkeypatch.setattr(answers, "MAX_LOG_READ_BYTES", 10_000)
     endless = response(*[b"line\n"] * 100_000)

@@ -20,8 +20,10 @@ MAX_ANSWER_BYTES: Final = 16 << 20
 """Limit of most answers, in bytes. Docker accepts labels of 8 MB."""
 MAX_ROW_BYTES: Final = 1 << 20
 """Limit of one container's row in a list that is longer than MAX_ANSWER_BYTES."""
-MAX_ROWS_BYTES: Final = 16 << 20
-"""Limit of what HemoStat reads of all rows of such a list: some 40,000 containers."""
+MAX_ROWS_BYTES: Final = 64 << 20
+"""Limit of what HemoStat keeps of all rows of such a list: at least 65,536 containers with few labels."""
+MIN_ROW_BYTES: Final = 1 << 10
+"""What a row counts at least: about the memory that it takes."""
 MAX_LIST_BYTES: Final = 4 << 30
 """Limit of such a list, with all labels. An engine at another host may answer without end."""
 MAX_TOP_BYTES: Final = 4 << 20

@@ -2,8 +2,9 @@
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from heapq import heappop, heappush
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from hemostat.adapters.docker_engine import parse
 from hemostat.adapters.docker_engine.answers import (
     MAX_ROW_BYTES,
     MAX_ROWS_BYTES,
+    MIN_ROW_BYTES,
     AnswerTooLongError,
     read_or_rows,
 )
@@ -74,15 +76,16 @@ def _read_apart(answer: Iterable[bytes], get: Get) -> list[Row]:
 
     The container of a long row is requested by itself. Raises AnswerTooLongError.
     """
-    rows, long, size = [], [], 0
-    for row in answer:
-        if len(row) <= MAX_ROW_BYTES:
-            rows.append(_lighten(msgspec.json.decode(row, type=dict[str, Any])))
-            size += len(msgspec.json.encode(rows[-1]))
-            if size > MAX_ROWS_BYTES:
-                raise AnswerTooLongError(f"the engine's list is larger than {MAX_ROWS_BYTES >> 20} MiB")
-        elif (id_match := ID_PATTERN.search(row, 0, ID_WITHIN_BYTES)) is not None:
-            long.append(id_match[1].decode())
+    long: list[str] = []
+
+    def read_short() -> Iterator[Row]:
+        for row in answer:
+            if len(row) <= MAX_ROW_BYTES:
+                yield _lighten(msgspec.json.decode(row, type=dict[str, Any]))
+            elif (id_match := ID_PATTERN.search(row, 0, ID_WITHIN_BYTES)) is not None:
+                long.append(id_match[1].decode())
+
+    rows = _drop_largest(read_short())
     for container in long[:MAX_LONG_ROWS]:
         try:
             full_rows = msgspec.json.decode(
@@ -93,6 +96,27 @@ def _read_apart(answer: Iterable[bytes], get: Get) -> list[Row]:
             logger.warning("engine_row.dropped container=%s error=%s", container, error)
     logger.debug("engine_list.split rows=%d apart=%d", len(rows), len(long))
     return rows
+
+
+def _drop_largest(rows: Iterable[Row]) -> list[Row]:
+    """The rows without the largest ones above MAX_ROWS_BYTES. A user who gives many labels to many containers
+    hides these, and no container of others. Raises AnswerTooLongError where no row is large: the engine
+    answers without end."""
+    heap: list[tuple[int, int, Row]] = []
+    size = dropped = 0
+    for number, row in enumerate(rows):
+        cost = max(len(msgspec.json.encode(row)), MIN_ROW_BYTES)
+        heappush(heap, (-cost, number, row))
+        size += cost
+        while size > MAX_ROWS_BYTES:
+            largest = -heappop(heap)[0]
+            if largest == MIN_ROW_BYTES:
+                raise AnswerTooLongError(f"the engine's list is larger than {MAX_ROWS_BYTES >> 20} MiB")
+            size -= largest
+            dropped += 1
+    if dropped:
+        logger.warning("engine_rows.dropped count=%d", dropped)
+    return [row for _, _, row in sorted(heap, key=lambda each: each[1])]
 
 
 def _lighten(row: dict[str, Any]) -> Row:
