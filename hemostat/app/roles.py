@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import wait
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from hemostat import streams
 from hemostat.app.backends import Backends, RealBackends
@@ -56,7 +56,6 @@ UNKNOWN_MEMORY_BYTES: Final = 1 << 62
 """Bytes: no usage fills a host whose memory is unknown."""
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 def run_role(
@@ -94,10 +93,9 @@ def _start_engine(context: RoleContext) -> tuple[Engine, Sampler, EngineVersion]
     """Return the engine, after it has answered. Only an engine from the table `engines` is waited for while
     it is away: the role is up meanwhile, and its heartbeats report the engine. Raises EngineUnreachableError,
     and Interrupted when the process is to stop."""
-    if not context.settings.engines:
-        engine, sampler = _repeat_while_silent(context.parts.get_engine, context.clock)
-        return engine, sampler, _repeat_while_silent(engine.version, context.clock)
     engine, sampler = context.parts.get_engine()
+    if not context.settings.engines:
+        return engine, sampler, _repeat_while_silent(engine.version, context.clock)
 
     def ask() -> EngineVersion | None:
         with suppress(Interrupted):
@@ -117,7 +115,7 @@ def _start_engine(context: RoleContext) -> tuple[Engine, Sampler, EngineVersion]
     return engine, sampler, version
 
 
-def _repeat_while_silent(call: Callable[[], T], clock: Clock) -> T:
+def _repeat_while_silent(call: Callable[[], EngineVersion], clock: Clock) -> EngineVersion:
     """Call again where an engine that accepts connections takes too long: on a slow host the start of another
     process would take even longer, and slow the engine down further. Raises EngineUnreachableError, and
     Interrupted when the process is to stop."""
