@@ -559,5 +559,5 @@ def test_only_engine_is_selected_and_of_several_the_named_one():
 
 
 def test_urls_of_engines_are_shown_without_secrets():
-    shown = mask_settings(load_engines({"w": "tcp://u:geheim@h:2375", "v": "ssh://me@v"}))["engines"]
-    assert shown == {"w": {"url": "tcp://********@h:2375"}, "v": {"url": "ssh://********@v"}}
+    masked = mask_settings(load_engines({"w": "tcp://u:geheim@h:2375", "v": "ssh://me@v"}))["engines"]
+    assert masked == {"w": {"url": "tcp://********@h:2375"}, "v": {"url": "ssh://********@v"}}

@@ -184,9 +184,9 @@ def test_trouble_of_one_of_several_hosts_names_the_host():
 
 def test_engine_with_two_names_is_reported():
     twice = [event(stats(), host="web1"), event(stats(), host="local")]
-    told = judge_names([], "h", twice, engines=("local", "web1"))
-    assert told.level is Level.WARNING
-    assert "local, web1 report the same containers" in told.message
+    result = judge_names([], "h", twice, engines=("local", "web1"))
+    assert result.level is Level.WARNING
+    assert "local, web1 report the same containers" in result.message
     assert judge_names([], "h", twice[:1], engines=("local", "web1")).message.endswith("are local, web1")
 
 

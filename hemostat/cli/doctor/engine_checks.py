@@ -150,12 +150,12 @@ def judge_probes(containers: Iterable["ContainerInfo"], engine: "EngineVersion")
     from hemostat.core.labels.definitions import PROBE
 
     infos = list(containers)
-    known = {key: info for info in infos for key in (info.ref.name, info.ref.id)}
+    infos_by_key = {key: info for info in infos for key in (info.ref.name, info.ref.id)}
     obstacles: dict[str, list[str]] = {}
     count = 0
     for info in infos:
         target = PROBE.read_from(info.ref.labels) if info.is_running else None
-        route = find_route(info, known) if target else None
+        route = find_route(info, infos_by_key) if target else None
         if target is None or route is None:
             continue
         count += 1

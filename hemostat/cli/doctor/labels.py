@@ -103,8 +103,8 @@ def labels(options: Globals, container: str | None, listed: bool) -> int:
             raise UsageError("--list takes no container")
         _show_list(as_json=options.json)
         return errors.OK
-    found, error = _list_containers(options, container)
-    readings = [msgspec.structs.replace(read_labels(each), engine=engine) for engine, each in found]
+    containers, error = _list_containers(options, container)
+    readings = [msgspec.structs.replace(read_labels(each), engine=engine) for engine, each in containers]
     if container is None:
         readings = [each for each in readings if each.labels]
     if options.json:
@@ -127,7 +127,7 @@ def _list_containers(
     engine, _, name_there = (container or "").partition("/")
     if name_there and engine in settings.engines:
         settings, container = settings.select_engine(engine), name_there
-    found: list[tuple[str, Container]] = []
+    listed: list[tuple[str, Container]] = []
     missing: EngineError | None = None
     failed: EngineError | None = None
     for name, each in settings.split_by_engine().items():
@@ -138,11 +138,11 @@ def _list_containers(
         except EngineError as error:
             failed = error
         else:
-            found += [(name if settings.engines else "", ref) for ref in containers]
+            listed += [(name if settings.engines else "", ref) for ref in containers]
     problem = failed or missing
-    if problem is not None and not found:
+    if problem is not None and not listed:
         raise problem
-    return found, failed
+    return listed, failed
 
 
 def _read_containers(settings: "Settings", container: str | None) -> list[Container]:

@@ -188,10 +188,10 @@ def _trim_container(container: Container) -> Container:
 
 
 def _trim_diagnosis(diagnosis: Diagnosis) -> Diagnosis:
-    asked = diagnosis.investigation
-    if asked is not None:
-        asked = msgspec.structs.replace(asked, roots=(), quotes=(), expect="", alternative="", steps=())
-    return msgspec.structs.replace(diagnosis, reasons=(), investigation=asked)
+    answer = diagnosis.investigation
+    if answer is not None:
+        answer = msgspec.structs.replace(answer, roots=(), quotes=(), expect="", alternative="", steps=())
+    return msgspec.structs.replace(diagnosis, reasons=(), investigation=answer)
 
 
 def compute_spread(seconds: Sequence[float]) -> DurationSpread | None:

@@ -129,8 +129,8 @@ def _gather_facts(options: Globals, environ: Mapping[str, str], *, is_user: bool
         unit = SYSTEM_UNIT
         changes["state_dir"] = str(plan.STATE_DIRECTORY)
         plan.check_executable(host.list_executable_parts(executable))
-        found = [plan.choose_group(each, host.list_socket_parts(each)) for each in sockets]
-        groups = tuple(dict.fromkeys(each for each in found if each))
+        socket_groups = (plan.choose_group(each, host.list_socket_parts(each)) for each in sockets)
+        groups = tuple(dict.fromkeys(filter(None, socket_groups)))
     is_podman = is_user and _find_podman_socket(environ) in sockets
     if is_podman and url and not has_config:
         changes["engine.url"] = url
