@@ -130,12 +130,12 @@ def test_actions_wait_during_a_pause_and_run_after_it(everything, make_container
     name = watched(everything, make_container, docker_engine)
     assert run("pause", "--by", "ann", env=everything.env).returncode == 0
     down(docker_engine, name)
-    eventually(lambda: everything.outcomes(name) == ["waiting"])
+    eventually(lambda: everything.list_waits(name) == ["paused"])
     paused = (each["pause"] for each in everything.status()["safety"].values())
     assert [each["by"] for each in paused if each] == ["ann"]
     assert not docker_engine.inspect(name).is_running
     assert run("resume", env=everything.env).returncode == 0
-    eventually(lambda: everything.outcomes(name) == ["waiting", "healed"])
+    eventually(lambda: everything.outcomes(name) == ["healed"])
     assert docker_engine.inspect(name).is_running
 
 

@@ -23,8 +23,9 @@ class Healing(HemoStatAll):
         return [each["data"] for each in map(json.loads, lines) if each["type"] == kind]
 
     def outcomes(self, container: str) -> list[tuple[str, str]]:
+        """Actions and final outcomes."""
         ends = self.events(container, "remediation_complete")
-        return [(each["action"], each["outcome"]) for each in ends]
+        return [(each["action"], each["outcome"]) for each in ends if each["outcome"] != "waiting"]
 
     def find_health(self, name: str) -> str:
         return next(each["health"] for each in self.status()["containers"] if each["name"] == name)

@@ -150,7 +150,8 @@ def read_data(running: HemoStatAll, kind: str) -> list[dict[str, Any]]:
 
 
 def is_reported(running: HemoStatAll, container: str) -> bool:
-    return any(each["container"]["id"] == container for each in read_data(running, "remediation_complete"))
+    outcomes = read_data(running, "remediation_complete")
+    return any(each["container"]["id"] == container and each["outcome"] != "waiting" for each in outcomes)
 
 
 def test_tasks_are_left_to_swarm_and_a_container_beside_is_healed(swarm: Swarm, running: HemoStatAll) -> None:
