@@ -16,6 +16,7 @@ import pytest
 from tests.support.engine_fixtures import eventually
 
 PARENT = """
+import os
 import sys
 from pathlib import Path
 from hemostat import terminal
@@ -24,10 +25,15 @@ from hemostat.supervisor import supervise
 from hemostat.supervisor.service_manager import ServiceManager
 
 CHILDREN = {children!r}
+
+def run(role, instance, ready):
+    os.set_inheritable(ready, True)
+    os.execv(sys.executable, [sys.executable, "-c", CHILDREN[role], str(ready)])
+
 try:
     code = supervise(
         list(CHILDREN),
-        lambda role, instance, ready: [sys.executable, "-c", CHILDREN[role], str(ready)],
+        run,
         state_dir=Path({state!r}),
         out=sys.stderr,
         manager=ServiceManager(),

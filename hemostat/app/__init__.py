@@ -31,6 +31,7 @@ from hemostat.app.llm import make_advisor, open_eval_run
 from hemostat.app.metrics import run_metrics
 from hemostat.app.notifications import find_webhook_doubts, open_notifiers
 from hemostat.app.role_context import RoleContext
+from hemostat.app.role_modules import import_role_modules
 from hemostat.app.roles import run_role
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "find_obstacle",
     "find_webhook_doubts",
     "has_stored_data",
+    "import_role_modules",
     "is_redis_started",
     "make_advisor",
     "make_engine_address",

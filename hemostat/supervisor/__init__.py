@@ -1,4 +1,4 @@
-"""Runs `hemostat all`: one child process per role and engine, restarted with the same back-off as containers.
+"""Runs `hemostat all`: one forked process per role and engine, restarted with the back-off of containers.
 
 One thread waits for everything at once: the children's output, their exits, signals, and starts that are due.
 The service manager learns from the same thread that all roles are up, and that the supervisor is alive.
@@ -6,7 +6,6 @@ A child that exits is started again for as long as the supervisor lives, unless 
 wrong configuration, which another start would not fix.
 """
 
-import ctypes
 import os
 import selectors
 import signal
@@ -20,7 +19,8 @@ from typing import Final
 
 from hemostat.core.units import show_duration
 from hemostat.errors import INTERRUPTED, OK, USAGE
-from hemostat.supervisor.child import Child, describe_exit
+from hemostat.supervisor.child import Child
+from hemostat.supervisor.child_process import describe_exit
 from hemostat.supervisor.lock import hold_lock
 from hemostat.supervisor.output import OWN_LABEL, LineOutput, Output
 from hemostat.supervisor.service_manager import READY, STOPPING, ServiceManager
@@ -32,16 +32,15 @@ PROGRESS_SECONDS: Final = 20.0
 MIN_PROGRESS_SHARE: Final = 0.02
 """Share of a core that roles which load use together at least, measured each PROGRESS_SECONDS. A role that
 waits uses less."""
-PR_SET_PDEATHSIG: Final = 1
 
-Command = Callable[[str, str, int], list[str]]
-"""Turns the names of a child (ROLE, or ROLE ENGINE) and of the instance, and the descriptor to which the
-child writes a byte when it is ready, into the child's argument vector."""
+Run = Callable[[str, str, int], int]
+"""Runs a child in its process and returns the exit code. The arguments are the names of the child (ROLE, or
+ROLE ENGINE) and of the instance, and the descriptor to which it writes a byte when it is ready."""
 
 
 def supervise(
     roles: Sequence[str],
-    command: Command,
+    run: Run,
     *,
     state_dir: Path,
     out: LineOutput,
@@ -57,23 +56,14 @@ def supervise(
     """
     with hold_lock(state_dir), Signals() as signals:
         output = Output(out, roles, json_lines=json_lines)
-        return _Supervisor(roles, command, signals, output, manager, grace, progress_seconds).run()
-
-
-def die_with_parent(parent: int) -> None:
-    """Called by a child: exit when the process `parent` exits, even by SIGKILL, so that no role outlives its
-    supervisor and runs beside its successor."""
-    if hasattr(library := ctypes.CDLL(None), "prctl"):
-        library.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)
+        return _Supervisor(roles, run, signals, output, manager, grace, progress_seconds).run()
 
 
 class _Supervisor:
     def __init__(
         self,
         roles: Sequence[str],
-        command: Command,
+        run: Run,
         signals: Signals,
         output: Output,
         manager: ServiceManager,
@@ -81,7 +71,7 @@ class _Supervisor:
         progress_seconds: float,
     ) -> None:
         self._children = [Child(role) for role in roles]
-        self._command = command
+        self._run_child = run
         self._signals = signals
         self._output = output
         self._manager = manager
@@ -115,9 +105,9 @@ class _Supervisor:
         for child in self._children:
             if child.due is None or child.due > time.monotonic():
                 continue
-            child.start(partial(self._command, child.role, self._instance))
-            if child.process is not None and child.process.stdout is not None:
-                output = child.process.stdout.fileno()
+            child.start(partial(self._run_child, child.role, self._instance))
+            if child.process is not None:
+                output = child.process.output
                 self._selector.register(output, selectors.EVENT_READ, partial(self._forward, child, output))
             if child.ready_end is not None:
                 self._selector.register(
@@ -227,15 +217,16 @@ class _Supervisor:
 
     def _drain(self, child: Child) -> None:
         """Pass on the last output of a child that has exited."""
-        if child.process is None or (pipe := child.process.stdout) is None:
+        if child.process is None:
             return
-        os.set_blocking(pipe.fileno(), False)
+        output = child.process.output
+        os.set_blocking(output, False)
         try:
-            while pipe.fileno() in self._selector.get_map() and self._forward(child, pipe.fileno()):
+            while output in self._selector.get_map() and self._forward(child, output):
                 pass
         except BlockingIOError:  # a grandchild holds the pipe open
-            self._selector.unregister(pipe)
-        pipe.close()
+            self._selector.unregister(output)
+        os.close(output)
 
     def _print(self, text: str) -> None:
         self._output.write(OWN_LABEL, text)

@@ -1,14 +1,14 @@
 """A role's process: its start, its exit, and when it is started again."""
 
 import os
-import signal
-import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from hemostat.core.backoff import compute_backoff, count_restart_streak
 from hemostat.errors import USAGE
+from hemostat.supervisor.child_process import ChildProcess, fork
 from hemostat.supervisor.output import LineSplitter
 
 FIRST_DELAY_SECONDS: Final = 0.1
@@ -25,7 +25,7 @@ class Child:
     def __init__(self, role: str) -> None:
         self.role = role
         self.lines = LineSplitter()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: ChildProcess | None = None
         self.due: float | None = 0.0
         self.is_ready = False
         """Whether the process has reported that its role is up."""
@@ -34,20 +34,12 @@ class Child:
         self._ends: list[float] = []
         self._cpu_seconds = 0.0
 
-    def start(self, command: Callable[[int], list[str]]) -> None:
-        """Start the process. `command` takes the descriptor to which the process writes when it is ready."""
+    def start(self, run: Callable[[int], int]) -> None:
+        """Start the process, which calls `run` with the descriptor to which it writes when it is ready."""
         self.due = None
         self.ready_end, write_end = os.pipe()
         try:
-            # A session of its own: Ctrl-C in a terminal is for the supervisor, which stops its children.
-            self.process = subprocess.Popen(
-                command(write_end),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=(write_end,),
-            )
+            self.process = fork(self.role, partial(run, write_end), write_end)
         finally:
             os.close(write_end)
 
@@ -91,12 +83,3 @@ def read_cpu_seconds(pid: int) -> float:
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
     except (OSError, ValueError, IndexError):
         return 0.0
-
-
-def describe_exit(code: int) -> str:
-    if code >= 0:
-        return f"ended with code {code}"
-    try:
-        return f"was terminated by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was terminated by signal {-code}"

@@ -11,7 +11,7 @@ import pytest
 import hemostat as package
 from hemostat.cli.options import Globals
 from hemostat.cli.root import hemostat as root
-from hemostat.cli.run.all_roles import find_interpreter, list_children, make_child_command
+from hemostat.cli.run.all_roles import find_interpreter, list_children, make_child_arguments
 from hemostat.cli.run.roles import Stop, make_ready_callback, stop_on_signals
 from hemostat.config import Settings
 from hemostat.core.settings.engines import EngineAddress
@@ -51,11 +51,8 @@ def test_dry_run_option_sets_the_mode(name):
 def test_children_get_the_settings_of_the_parent():
     given = Globals()
     given.changes["responder.mode"] = "dry-run"
-    command = make_child_command("respond", "h-1", given)
-    assert command[0] == sys.executable
-    assert " ".join(command).endswith(
-        f"-m hemostat respond --instance h-1 --parent {os.getpid()} --set responder.mode=dry-run"
-    )
+    arguments = make_child_arguments("respond", "h-1", 7, given)
+    assert " ".join(arguments) == "respond --instance h-1 --parent 7 --set responder.mode=dry-run"
 
 
 def test_each_engine_has_a_monitor_and_a_responder():
@@ -73,13 +70,11 @@ def test_each_engine_has_a_monitor_and_a_responder():
 
 
 def test_child_of_an_engine_has_its_own_instance():
-    command = make_child_command("respond", "h-1", Globals(), "web1")
-    assert " ".join(command).endswith(
-        f"-m hemostat respond --instance h-1-web1 --parent {os.getpid()} --engine web1"
-    )
+    arguments = make_child_arguments("respond", "h-1", 7, Globals(), "web1")
+    assert " ".join(arguments) == "respond --instance h-1-web1 --parent 7 --engine web1"
     given = Globals()
     given.engine = "web2"
-    assert make_child_command("analyze", "h-1", given)[-2:] == ["--engine", "web2"]
+    assert make_child_arguments("analyze", "h-1", 7, given)[-2:] == ["--engine", "web2"]
 
 
 def test_role_without_a_named_engine_lists_the_engines(hemostat, environ):

@@ -103,7 +103,7 @@ def tui(
     if allow_actions or token_file is not None or public_url is not None:
         raise UsageError("--allow-actions, --token-file and --public-url need --web", hint="add --web")
     if served is not None:
-        from hemostat.supervisor import die_with_parent
+        from hemostat.supervisor.child_process import die_with_parent
         from hemostat.tui.served import limit_process
 
         die_with_parent(served)

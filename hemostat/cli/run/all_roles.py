@@ -1,8 +1,10 @@
 """`hemostat all`: runs one child process for each role, with the options of this command."""
 
+import gc
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,18 +28,22 @@ BANNERS: Final = {
 
 
 @click.command("all")
-@click.option("--checked", is_flag=True, hidden=True)
 @dry_run
 @click.pass_obj
-def everything(options: Globals, checked: bool) -> int:
+def everything(options: Globals) -> int:
     """Run all roles and restart a role that dies. Ctrl-C stops them; a second Ctrl-C, at once."""
     from hemostat import app, supervisor
     from hemostat.cli.output.logs import RotatedLines, make_rotating_handler, open_log_stream, resolve_format
+    from hemostat.supervisor.child_process import call_in_child
     from hemostat.supervisor.service_manager import ServiceManager
 
+    # As the documentation of `gc` advises before a fork: what is collected now leaves free memory in pages
+    # that the children would then write to, and so copy. At what is frozen their collector does not look.
+    gc.disable()
     settings = options.load_settings()
-    if not checked:
-        _check_settings(options, settings)
+    app.import_role_modules()
+    # In a child: the check imports what the supervisor does not need, and starts threads.
+    call_in_child(partial(_check_settings, settings))
     options.start_logging()
     if (banner := BANNERS.get(settings.responder.mode)) and is_terminal(sys.stderr):
         click.echo(f"hemostat: {banner}", err=True)
@@ -47,16 +53,11 @@ def everything(options: Globals, checked: bool) -> int:
         if options.log_file is None
         else RotatedLines(make_rotating_handler(options.log_file))
     )
-
-    def child(name: str, instance: str, ready: int) -> list[str]:
-        role, _, engine = name.partition(" ")
-        command = ROLES_BY_NAME[role].command if role in ROLES_BY_NAME else role
-        return [*make_child_command(command, instance, options, engine), "--ready", str(ready)]
-
+    gc.freeze()
     try:
         return supervisor.supervise(
             list_children(settings),
-            child,
+            partial(_run_child, options, os.getpid()),
             state_dir=settings.state_path,
             out=out,
             manager=ServiceManager(),
@@ -64,6 +65,17 @@ def everything(options: Globals, checked: bool) -> int:
         )
     finally:
         app.stop_embedded_redis(settings)
+
+
+def _run_child(options: Globals, parent: int, name: str, instance: str, ready: int) -> int:
+    """Run the command of a role in its forked process, with the settings as they are now."""
+    from hemostat.cli.main import run
+
+    gc.enable()
+    role, _, engine = name.partition(" ")
+    command = ROLES_BY_NAME[role].command if role in ROLES_BY_NAME else role
+    arguments = make_child_arguments(command, instance, parent, options, engine)
+    return run([*arguments, "--ready", str(ready)])
 
 
 def list_children(settings: "Settings") -> list[str]:
@@ -77,13 +89,9 @@ def list_children(settings: "Settings") -> list[str]:
     return names + (["metrics"] if settings.metrics.address else [])
 
 
-def _check_settings(options: Globals, settings: "Settings") -> None:
+def _check_settings(settings: "Settings") -> None:
     """Report errors that prevent a start at once. Later errors are waited for, and so is an engine of the
-    table `engines` that does not answer: it must not hinder the others.
-
-    Then this process executes itself again: the supervisor needs none of the modules that the check has
-    imported (28 MB).
-    """
+    table `engines` that does not answer: it must not hinder the others."""
     from hemostat import app
 
     if settings.engines:
@@ -95,24 +103,20 @@ def _check_settings(options: Globals, settings: "Settings") -> None:
     app.open_notifiers(settings)
     app.make_advisor(settings, os.environ)
     app.open_bus(settings, start=True).close()
-    file = [] if options.log_file is None else ["--log-file", options.log_file]
-    command = [*find_interpreter(), "-m", "hemostat", "all", "--checked", *options.build_arguments(), *file]
-    sys.stdout.flush()
-    os.execv(command[0], command)  # noqa: S606 - a fixed list
 
 
-def make_child_command(name: str, instance: str, options: Globals, engine: str = "") -> list[str]:
-    """Return the command line of the command `name`, with one engine of the table `engines` if named. Each
-    engine has an instance of its own: heartbeats and reservations are known by role and instance."""
+def make_child_arguments(
+    name: str, instance: str, parent: int, options: Globals, engine: str = ""
+) -> list[str]:
+    """Return the arguments of the command `name` as a child of the process `parent`, with one engine of the
+    table `engines` if named. Each engine has an instance of its own: heartbeats and reservations are known by
+    role and instance."""
     return [
-        *find_interpreter(),
-        "-m",
-        "hemostat",
         name,
         "--instance",
         f"{instance}-{engine}" if engine else instance,
         "--parent",
-        str(os.getpid()),
+        str(parent),
         *options.build_arguments(),
         *(["--engine", engine] if engine else []),
     ]

@@ -1,6 +1,7 @@
 """`hemostat demo`: breaks a container of its own and shows how it heals."""
 
 import difflib
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row, Table, show_table
 from hemostat.cli.output.terminal import write_json
-from hemostat.cli.run.all_roles import make_child_command
+from hemostat.cli.run.all_roles import find_interpreter, make_child_arguments
 from hemostat.cli.run.demo_timeline import Timeline
 from hemostat.cli.run.roles import Stop, stop_on_signals
 from hemostat.errors import EngineUnreachableError, UsageError
@@ -122,7 +123,8 @@ def _open_stage(
         return
 
     def command(name: str, instance: str) -> list[str]:
-        return make_child_command(name, instance, Globals())
+        arguments = make_child_arguments(name, instance, os.getpid(), Globals())
+        return [*find_interpreter(), "-m", "hemostat", *arguments]
 
     try:
         if not own:

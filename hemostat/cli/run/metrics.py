@@ -19,7 +19,7 @@ def metrics(options: Globals, instance: str, parent: int | None, ready: int | No
     from hemostat import app
 
     if parent is not None:
-        from hemostat.supervisor import die_with_parent
+        from hemostat.supervisor.child_process import die_with_parent
 
         die_with_parent(parent)
     settings = options.load_settings()

@@ -94,7 +94,7 @@ def make_command(role: Role) -> click.Command:
     @click.pass_obj
     def run(options: Globals, instance: str, parent: int | None, ready: int | None) -> int:
         if parent is not None:
-            from hemostat.supervisor import die_with_parent
+            from hemostat.supervisor.child_process import die_with_parent
 
             die_with_parent(parent)
         return run_role(role, options, instance, ready)
