@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -33,11 +33,10 @@ IMAGE: Final = "hemostat-demo:busybox"
 PREFIX: Final = "hemostat-demo-"
 POLL_SECONDS: Final = 0.05
 END_SECONDS: Final = 10.0
+DISK_INTERVAL_SECONDS: Final = 1.0
+"""Seconds between two measurements of disk use: the demo `cleanup` must not wait for half a minute."""
 NEEDED_ROLES: Final = frozenset({"monitor", "analyzer", "responder"})
 """The roles that remediation needs."""
-
-Command = Callable[[str, str], list[str]]
-"""From a role's command and the instance's name, makes an argument vector."""
 
 
 class UnseenError(HemoStatError):
@@ -140,9 +139,9 @@ def open_running_stage(settings: Settings, stop: threading.Event) -> Iterator[De
 
 @contextmanager
 def open_own_stage(
-    settings: Settings, stop: threading.Event, command: Command, run: str
+    settings: Settings, stop: threading.Event, command: list[str], run: str
 ) -> Iterator[DemoStage]:
-    """A stage with its own roles in processes of their own, which watch only its containers."""
+    """A stage with its own roles, which `command` runs, and which watch only its containers."""
     from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 
     clock = SystemClock(stop)
@@ -158,12 +157,11 @@ def open_own_stage(
         stack.callback(bus.close)
         environ = _make_environ(settings, directory, url, run)
         log = stack.enter_context((directory / "roles.log").open("wb"))
-        processes = [
-            stack.enter_context(_run_process([*command(role.command, run), "-q"], environ, log))
-            for role in ROLES
-        ]
+        process = stack.enter_context(_run_process(command, environ, log))
         while not _find_running_roles(bus, settings.host_name) >= set(ROLES_BY_NAME):
-            _require_alive(processes, directory / "roles.log")
+            if process.poll() is not None:
+                text = (directory / "roles.log").read_text(errors="replace").strip()
+                raise HemoStatError(f"the roles of the demo did not start: {text}")
             clock.sleep(POLL_SECONDS)
         host = app.make_host_probe(engine)
         yield DemoStage(
@@ -174,6 +172,8 @@ def open_own_stage(
 @contextmanager
 def open_simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[DemoStage]:
     """A stage with the same roles in threads, on an engine in memory."""
+    monitor = msgspec.structs.replace(settings.monitor, disk_interval=DISK_INTERVAL_SECONDS)
+    settings = msgspec.structs.replace(settings, monitor=monitor)
     clock = SystemClock(stop)
     engine = make_faulty_engine(clock)
     parts = app.SimulatedBackends(engine)
@@ -244,7 +244,7 @@ def _make_environ(settings: Settings, directory: Path, redis_url: str, run: str)
         "REDIS_URL": redis_url,
         **{f"ENGINE_{key.upper()}": value for key, value in msgspec.structs.asdict(settings.engine).items()},
         "MONITOR_ONLY": f"{DEMO_LABEL}={run}",
-        "MONITOR_DISK_INTERVAL": "1",
+        "MONITOR_DISK_INTERVAL": str(DISK_INTERVAL_SECONDS),
         "RESPONDER_BACKOFF": "0.2",
     }
     return {**inherited, **{f"HEMOSTAT_{name}": value for name, value in own.items()}}
@@ -271,9 +271,3 @@ def _run_process(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _require_alive(processes: list[subprocess.Popen[bytes]], log: Path) -> None:
-    exited = next((process for process in processes if process.poll() is not None), None)
-    if exited is not None:
-        raise HemoStatError(f"the roles of the demo did not start: {log.read_text(errors='replace').strip()}")

@@ -28,15 +28,18 @@ BANNERS: Final = {
 
 
 @click.command("all")
+@click.option("--parent", type=int, hidden=True, help="End when this process ends.")
 @dry_run
 @click.pass_obj
-def everything(options: Globals) -> int:
+def everything(options: Globals, parent: int | None) -> int:
     """Run all roles and restart a role that dies. Ctrl-C stops them; a second Ctrl-C, at once."""
     from hemostat import app, supervisor
     from hemostat.cli.output.logs import RotatedLines, make_rotating_handler, open_log_stream, resolve_format
-    from hemostat.supervisor.child_process import call_in_child
+    from hemostat.supervisor.child_process import call_in_child, die_with_parent
     from hemostat.supervisor.service_manager import ServiceManager
 
+    if parent is not None:
+        die_with_parent(parent)
     # As the documentation of `gc` advises before a fork: what is collected now leaves free memory in pages
     # that the children would then write to, and so copy. At what is frozen their collector does not look.
     gc.disable()

@@ -16,7 +16,7 @@ from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row, Table, show_table
 from hemostat.cli.output.terminal import write_json
-from hemostat.cli.run.all_roles import find_interpreter, make_child_arguments
+from hemostat.cli.run.all_roles import find_interpreter
 from hemostat.cli.run.demo_timeline import Timeline
 from hemostat.cli.run.roles import Stop, stop_on_signals
 from hemostat.errors import EngineUnreachableError, UsageError
@@ -122,10 +122,7 @@ def _open_stage(
             yield stage
         return
 
-    def command(name: str, instance: str) -> list[str]:
-        arguments = make_child_arguments(name, instance, os.getpid(), Globals())
-        return [*find_interpreter(), "-m", "hemostat", *arguments]
-
+    command = [*find_interpreter(), "-m", "hemostat", "all", "--parent", str(os.getpid()), "-q"]
     try:
         if not own:
             with stages.open_running_stage(settings, stop.event) as running:
