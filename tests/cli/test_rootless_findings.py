@@ -1,5 +1,7 @@
 """What `hemostat doctor` says about a rootless engine, and about probes that cannot be sent."""
 
+import os
+
 import pytest
 
 from hemostat.cli.doctor import engine_checks
@@ -47,6 +49,15 @@ def test_missing_controllers_of_a_kernel_are_a_warning():
     check = engine_checks.check_cgroups(with_engine(local=True, missing_limits=("memory",)))
     assert check.level is Level.WARNING
     assert "kernel" in check.hint
+
+
+@pytest.mark.parametrize(("is_readable", "level"), [(True, Level.OK), (False, Level.WARNING)])
+def test_unreadable_counters_of_processes_are_a_warning(is_readable, level):
+    pid = os.getpid() if is_readable else 2**22 + 1
+    web = ContainerInfo(ref=Container(id="web-id", name="web"), status="running", pid=pid)
+    check = engine_checks.judge_processes([web])
+    assert check.level is level
+    assert ("hemostat.cpu.action" in check.hint) is (level is Level.WARNING)
 
 
 def test_probes_that_are_sent_are_counted():

@@ -22,6 +22,7 @@ from hemostat.cli.doctor.engine_checks import (
     check_healers,
     check_health_checks,
     check_probes,
+    check_processes,
 )
 from hemostat.cli.doctor.findings import Check, CheckResult, Level
 from hemostat.cli.doctor.machine import Machine
@@ -303,6 +304,7 @@ CHECKS: Final = (
     DoctorCheck("Docker Engine", check_engine, per_engine=True),
     DoctorCheck("engine access", check_engine_access, essential=False, per_engine=True),
     DoctorCheck("cgroups", check_cgroups, essential=False, per_engine=True),
+    DoctorCheck("processes", check_processes, essential=False, per_engine=True),
     DoctorCheck("clock", check_clock, essential=False, per_engine=True),
     DoctorCheck("health checks", check_health_checks, essential=False, per_engine=True),
     DoctorCheck("probes", check_probes, essential=False, per_engine=True),

@@ -35,6 +35,11 @@ NO_CGROUPS_TEXT: Final = (
 )
 NO_CGROUPS_HINT: Final = "boot the engine's host with cgroup v2, and run the engine under systemd"
 CONTROLLERS_HINT: Final = "boot the engine's host with these cgroup controllers: cgroup_enable= of its kernel"
+NO_COUNTERS_TEXT: Final = "high CPU is reported, and a runaway loop is not restarted"
+NO_COUNTERS_HINT: Final = (
+    "run HemoStat as root with CAP_SYS_PTRACE, or label containers that a restart helps "
+    "hemostat.cpu.action=restart"
+)
 DELEGATION_HINT: Final = "let systemd delegate the controllers to the user: Delegate= of user@.service"
 
 
@@ -136,6 +141,24 @@ def check_cgroups(machine: Machine) -> CheckResult:
         return CheckResult(Level.OK, summary)
     hint = "the others are measured by the stats API, which is slower; run HemoStat on the engine's host"
     return CheckResult(Level.WARNING, summary, hint)
+
+
+def check_processes(machine: Machine) -> CheckResult:
+    if machine.engine().version().local is False:
+        return CheckResult(Level.OK, "the engine is remote: high CPU is reported, and no loop is restarted")
+    return judge_processes(machine.engine().inspect_everything())
+
+
+def judge_processes(containers: Iterable["ContainerInfo"]) -> CheckResult:
+    """Whether this user can read what shows a runaway loop."""
+    from hemostat.adapters.sampling.cgroups import is_activity_readable
+
+    running = [info for info in containers if info.is_running]
+    readable = sum(map(is_activity_readable, running))
+    summary = f"the counters of {readable} of {len(running)} running containers can be read"
+    if readable == len(running):
+        return CheckResult(Level.OK, summary)
+    return CheckResult(Level.WARNING, f"{summary}; of the others {NO_COUNTERS_TEXT}", NO_COUNTERS_HINT)
 
 
 def check_probes(machine: Machine) -> CheckResult:

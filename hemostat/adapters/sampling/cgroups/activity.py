@@ -51,6 +51,16 @@ def read_activity(cgroup_path: CgroupPath, proc: Path, container: ContainerInfo,
     )
 
 
+def is_activity_readable(container: ContainerInfo, proc: Path = Path("/proc")) -> bool:
+    """Whether this process may read the counters of the container's main process: for /proc/PID/io, a process
+    of another user needs CAP_SYS_PTRACE."""
+    try:
+        _read_process(proc / str(container.pid))
+    except (OSError, ValueError, IndexError):
+        return False
+    return True
+
+
 def _read_network(
     process: Path | None, container: ContainerInfo
 ) -> tuple[int | None, int | None, int | None]:
