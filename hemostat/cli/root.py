@@ -55,6 +55,8 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "explain": Lazy(_LOOK, "advisor.explain:explain", "Explain how an incident was diagnosed."),
     "eval": Lazy(_LOOK, "advisor.eval:evaluate", "Evaluate an advisor on recorded incidents."),
     "demo": Lazy(_TRY, "run.demo:demo", "Break a test container and watch it recover."),
+    "init": Lazy(_SET_UP, "setup.init:init", "Write a configuration for this engine's containers."),
+    "migrate": Lazy(_SET_UP, "setup.migrate:migrate", "Take over the settings of docker-autoheal."),
     "doctor": Lazy(_SET_UP, "doctor.doctor:doctor", "Check the requirements and the connections."),
     "config": Lazy(_SET_UP, "setup.config:config", "Create, show or check the configuration."),
     "setup": Lazy(_SET_UP, "setup.systemd.command:setup", "Set up HemoStat as a service of systemd."),

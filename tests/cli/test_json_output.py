@@ -63,6 +63,8 @@ CALLS = {
     "repair": [()],
     "record": [("replay.jsonl", "--since", "1d")],
     "doctor": [()],
+    "init": [("--yes", "--path", "new.toml")],
+    "migrate autoheal": [("--container", "web", "--path", "new.toml")],
     "config init": [("--path", "new.toml")],
     "config show": [(), ("--origin",)],
     "config check": [(), ("--set", "responder.budget=-1")],
@@ -100,8 +102,16 @@ def filled(bus, environ, tmp_path):
     ledger.read("h", "web")
     ledger.check("h")
     engine = InMemoryEngine(FakeClock())
-    engine.run(ContainerSpec(name="web", image="busybox", command=("x",), labels={"hemostat.cpu": "lots"}))
-    environ.setattr(app, "open_engine", lambda _: engine)
+    engine.run(
+        ContainerSpec(
+            name="web",
+            image="busybox",
+            command=("x",),
+            labels={"hemostat.cpu": "lots"},
+            environment={"AUTOHEAL_CONTAINER_LABEL": "all"},
+        )
+    )
+    environ.setattr(app, "open_engine", lambda _, **__: engine)
     environ.setenv("HEMOSTAT_HOST", "h")
     (tmp_path / host.MANIFEST_NAME).write_bytes(msgspec.json.encode(Manifest(state=True)))
     environ.setattr(host, "require_systemd", lambda *_, **__: {})

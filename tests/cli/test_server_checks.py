@@ -12,9 +12,10 @@ import pytest
 from hemostat.adapters.redis import acl, connect, server
 from hemostat.adapters.redis.reach import Reach, read_reach
 from hemostat.adapters.redis.server import ServerFacts
-from hemostat.cli.doctor import engine_checks, redis_access, redis_checks
+from hemostat.cli.doctor import redis_access, redis_checks
 from hemostat.cli.doctor.findings import Level, find_worst
 from hemostat.cli.doctor.name_checks import judge_names
+from hemostat.core.setup.healers import find_healer
 from tests.support.engine_fixtures import eventually
 from tests.support.samples import event, heartbeat
 
@@ -195,15 +196,21 @@ def test_mismatched_host_names_are_reported(beats, own, words):
         "containrrr/watchtower",
         "registry.example.org/nicholas-fedor/watchtower@sha256:0",
         "monit",
+        "localhost:5000/team/autoheal",
+        "qmcgaw/deunhealth:v0.3.0",
+        "ghcr.io/getarcaneapp/arcane:latest",
+        "darthnorse/dockmon:latest",
     ],
 )
 def test_other_healing_tool_is_found_by_its_image(image):
-    assert engine_checks.HEALER_PATTERN.search(image)
+    assert find_healer(image) is not None
 
 
-@pytest.mark.parametrize("image", ["monitor:1", "grafana/grafana", "app/watchtower-ui:2", "nginx"])
+@pytest.mark.parametrize(
+    "image", ["monitor:1", "grafana/grafana", "app/watchtower-ui:2", "nginx", "game/arcane"]
+)
 def test_other_image_is_not_a_healing_tool(image):
-    assert not engine_checks.HEALER_PATTERN.search(image)
+    assert find_healer(image) is None
 
 
 OWN = 10001

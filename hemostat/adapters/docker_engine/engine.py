@@ -34,7 +34,7 @@ from hemostat.adapters.docker_engine.replicas import Replicas
 from hemostat.adapters.docker_engine.version import read_version
 from hemostat.core.dependencies.declared import SHARED_NETWORK_PREFIX
 from hemostat.core.evidence.snapshot import ContainerDetails
-from hemostat.core.labels.definitions import find_selector_label
+from hemostat.core.labels.mistakes import find_selector_label
 from hemostat.core.model import (
     Connected,
     ContainerInfo,

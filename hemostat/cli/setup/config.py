@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,10 +12,10 @@ from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.terminal import write_json
 from hemostat.cli.root import Group
+from hemostat.cli.setup.config_file import find_target, write_config
 from hemostat.cli.setup.config_text import activate_settings, format_origins, nest, read_example
 from hemostat.core.text import escape_controls
 from hemostat.errors import ConfigError, HemoStatError, UsageError
-from hemostat.output_file import write_output
 
 if TYPE_CHECKING:
     from hemostat.config import Loaded
@@ -64,17 +63,12 @@ def config() -> None:
 def init(options: Globals, path: str | None, force: bool) -> None:
     """Create a configuration file with all settings and comments. Only settings of --set are in effect; all
     others are commented out, with their defaults.
-    """
-    from hemostat.config import search_path
 
+    `hemostat init` writes a short file for the containers of this engine.
+    """
     text = activate_settings(read_example(), read_changes(options))
-    file = Path(path or options.config or search_path()[0])
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_output(file, text.encode(), replace=force)
-    except OSError as error:
-        hint = "--force overwrites it" if file.is_file() and not force else ""
-        raise ConfigError(f"{file} cannot be written: {error.strerror}", hint=hint) from None
+    file = find_target(options, path)
+    write_config(file, text, force=force)
     if options.json:
         write_json(ConfigFile(path=str(file)))
     else:

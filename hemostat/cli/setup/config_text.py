@@ -2,11 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import hemostat
+from hemostat.core.setup.proposal import ProposedSetting
 from hemostat.core.text import escape_controls
 
 EXAMPLE_FILE: Final = "hemostat.toml.example"
@@ -38,6 +40,33 @@ def _activate_lines(example: str, values: Mapping[str, object]) -> Iterator[str]
         setting = DEFAULT_PATTERN.match(line)
         key = table + setting[1] if setting else ""
         yield f"{key.removeprefix(table)} = {format_inline(values[key])}\n" if key in values else line
+
+
+def format_file(introduction: str, settings: Sequence[ProposedSetting]) -> str:
+    """A configuration file with only these settings, each below a comment that says why."""
+    return "".join(f"{line}\n" for line in _iter_file_lines(introduction, settings))
+
+
+def _iter_file_lines(introduction: str, settings: Sequence[ProposedSetting]) -> Iterator[str]:
+    yield from _format_comment(introduction)
+    current = ""
+    tables = ["", *dict.fromkeys(_get_table(setting) for setting in settings)]
+    for setting in sorted(settings, key=lambda each: tables.index(_get_table(each))):
+        table, name = _get_table(setting), setting.key.rpartition(".")[2]
+        if table != current:
+            yield from ("", f"[{table}]")
+            current = table
+        yield from _format_comment(setting.why)
+        yield f"{name} = {format_inline(setting.value)}"
+
+
+def _get_table(setting: ProposedSetting) -> str:
+    return setting.key.rpartition(".")[0]
+
+
+def _format_comment(text: str) -> list[str]:
+    lines = textwrap.wrap(escape_controls(text), MAX_COLUMNS - 2, break_on_hyphens=False)
+    return [f"# {line}" for line in lines]
 
 
 def format_origins(values: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[str]:

@@ -46,7 +46,7 @@ def apply_precedents(
     if (
         next_action is None
         or next_action is Action.NONE
-        or refuse_forbidden(alert.container, next_action, limits) is not None
+        or refuse_forbidden(alert.container, next_action, limits, kind=alert.kind) is not None
     ):
         return verdict
     own = [each for each in precedents if (each.host, each.container) == (host, alert.container.name)]

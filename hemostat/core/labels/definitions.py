@@ -279,13 +279,6 @@ COMMAND_LABELS: Final = frozenset({EXEC.name, PROBE.name})
 """Labels whose values name a command or an address to call, and may hold a secret."""
 
 
-def find_selector_label(selector: str) -> str:
-    """Return the name of the label that selects the containers to watch (`monitor.only`), if it has
-    HemoStat's prefix and is the operator's own; otherwise empty."""
-    name = selector.partition("=")[0]
-    return name if name.startswith(LABEL_PREFIX) and name not in LABELS else ""
-
-
 def is_enabled(labels: Mapping[str, str]) -> bool:
     """Return whether HemoStat watches the container. A label that cannot be read does not opt out."""
     return (ENABLE if ENABLE.name in labels else AUTOHEAL).read_from(labels) is not False

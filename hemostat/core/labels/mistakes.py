@@ -125,6 +125,13 @@ def is_meant_for_hemostat(name: str) -> bool:
     return name in LABELS or find_nearest_label(name) is not None
 
 
+def find_selector_label(selector: str) -> str:
+    """Return the name of the label that selects the containers to watch (`monitor.only`), if it would count
+    as a mistake otherwise, such as `hemostat.team` or `auto-heal`; else empty."""
+    name = selector.partition("=")[0]
+    return name if name not in LABELS and is_meant_for_hemostat(name) else ""
+
+
 def find_nearest_label(name: str) -> str | None:
     """Return the label that an unknown name was meant to be; empty if the name was meant for HemoStat and is
     similar to no label; None if the name belongs to other software."""

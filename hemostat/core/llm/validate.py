@@ -69,7 +69,7 @@ def list_choices(alert: HealthAlert, limits: ResponderSettings) -> tuple[str, ..
 
 
 def _may_choose(action: Action, alert: HealthAlert, limits: ResponderSettings) -> bool:
-    if policy.refuse_forbidden(alert.container, action, limits) is not None:
+    if policy.refuse_forbidden(alert.container, action, limits, kind=alert.kind) is not None:
         return False
     if action is Action.EXEC:
         return EXEC.name in alert.container.labels

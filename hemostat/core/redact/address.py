@@ -7,6 +7,8 @@ SHOWN_MASK: Final = "********"
 SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 LOCAL_SCHEMES: Final = ("unix", "http+unix", "npipe", "sqlite")
 """Schemes whose `://` is followed by a path, if that starts with a slash."""
+WEB_SCHEMES: Final = frozenset({"http", "https"})
+HOST: Final = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 SHOWN_QUERY_NAMES: Final = frozenset({"db", "host", "port", "user", "sslmode", "protocol"})
 """Query parameters whose values are shown."""
 QUERY_BEFORE_AT: Final = re.compile(r"[?&#][\w.-]+=")
@@ -30,6 +32,17 @@ def mask_url(url: str) -> str:
     if at and QUERY_BEFORE_AT.search(login):  # the @ may belong to the query, and a secret may follow it
         return f"{scheme}://{SHOWN_MASK}"
     return f"{scheme}://{SHOWN_MASK + at if at else ''}{_mask_query(location)}"
+
+
+def mask_channel_url(url: str) -> str:
+    """The URL of a notification channel without what may be secret: the path of a webhook, and everything
+    behind the scheme of Apprise's URLs, whose host may be a token."""
+    scheme, separator, _ = url.strip().partition("://")
+    if not separator or not SCHEME.fullmatch(scheme):
+        return SHOWN_MASK
+    host = format_host(url)
+    shows_host = scheme.lower() in WEB_SCHEMES and HOST.fullmatch(host)
+    return f"{scheme}://{host}/…" if shows_host else f"{scheme}://…"
 
 
 def format_host(url: str) -> str:

@@ -82,7 +82,7 @@ def decide(
     action = find_permission_needed(request)
     name, mode = build_attempt_key(request, incident), find_strictest_mode(container, action, limits)
     asks = mode == "approve" and order is None
-    forbids = refuse_forbidden(container, action, limits, ordered=order is not None)
+    forbids = refuse_forbidden(container, action, limits, kind=request.alert.kind, ordered=order is not None)
     forged = None if order is None else refuse_order(order, request.alert.since, book)
     if forged is not None:
         return forged
@@ -184,9 +184,15 @@ def _refuse_expired(request: RemediationNeeded, limits: ResponderSettings, now: 
 
 
 def refuse_forbidden(
-    container: Container, action: Action, limits: ResponderSettings, *, ordered: bool = False
+    container: Container,
+    action: Action,
+    limits: ResponderSettings,
+    *,
+    kind: Kind | None = None,
+    ordered: bool = False,
 ) -> Refuse | None:
-    """`ordered`: requested by an operator. The label `hemostat.actions` limits only automatic actions."""
+    """`kind`: of the alert, None for an action without an alert of its own. `ordered`: requested by an
+    operator. The label `hemostat.actions` and the setting `kinds` limit only automatic actions."""
     if why := explain_protection(container.labels, ordered=ordered):
         return Refuse(Reason.PROTECTED, why)
     if any(fnmatchcase(container.name, pattern) for pattern in limits.protect):
@@ -196,7 +202,7 @@ def refuse_forbidden(
     return (
         _refuse_unlisted_order(action, limits)
         if ordered
-        else _refuse_unlisted_action(container, action, limits)
+        else _refuse_unlisted_kind(kind, limits) or _refuse_unlisted_action(container, action, limits)
     )
 
 
@@ -234,6 +240,12 @@ def _refuse_unlisted_order(action: Action, limits: ResponderSettings) -> Refuse 
     if action in limits.orders:
         return None
     return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.orders")
+
+
+def _refuse_unlisted_kind(kind: Kind | None, limits: ResponderSettings) -> Refuse | None:
+    if kind is None or not limits.kinds or kind in limits.kinds:
+        return None
+    return Refuse(Reason.NOT_ALLOWED, f"{kind} is not in responder.kinds")
 
 
 def _refuse_unlisted_action(container: Container, action: Action, limits: ResponderSettings) -> Refuse | None:

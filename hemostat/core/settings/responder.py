@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from hemostat.core.labels.values import Mode
 from hemostat.core.units import Bytes, Seconds
-from hemostat.events import Action
+from hemostat.events import Action, Kind
 
 MAX_LOOKBACK_SECONDS: Final = 48 * 3600.0
 """Minimum seconds for which attempts are stored. No rule may look back further."""
@@ -30,6 +30,8 @@ class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Seconds in which a person can approve. After that the action is not done."""
     actions: tuple[Action, ...] = (Action.RESTART, Action.START, Action.CLEANUP)
     """Actions that may be done automatically. The label `hemostat.actions` narrows them for one container."""
+    kinds: tuple[Kind, ...] = ()
+    """Kinds of alert that may lead to an automatic action. Empty: all. Other kinds are only reported."""
     orders: tuple[Action, ...] = (
         Action.RESTART,
         Action.START,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.labels import definitions
+from hemostat.core.labels import definitions, mistakes
 from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.labels.definitions import LABELS, is_enabled, read_stop_timeout
 from hemostat.core.model import ContainerInfo
@@ -157,12 +157,14 @@ def test_labels_of_other_software_are_dropped():
         ("hemostat.team", "hemostat.team"),
         ("hemostat.protect=true", ""),
         ("com.docker.compose.project=shop", ""),
+        ("autoheal=true", ""),
+        ("auto-heal=true", "auto-heal"),
         ("", ""),
     ],
 )
 def test_label_that_selects_the_containers_is_valid(selector, group):
-    found = {"hemostat.team": "red", "hemostat.protect": "true"}
-    assert definitions.find_selector_label(selector) == group
-    kept = build_reference("c", "c", "", found, definitions.find_selector_label(selector)).labels
-    assert ("hemostat.team" in kept) is (not group)
+    found = {"hemostat.team": "red", "auto-heal": "true", "hemostat.protect": "true"}
+    assert mistakes.find_selector_label(selector) == group
+    kept = build_reference("c", "c", "", found, mistakes.find_selector_label(selector)).labels
+    assert {"hemostat.team", "auto-heal"} & kept.keys() == {"hemostat.team", "auto-heal"} - {group}
     assert definitions.PROTECT.read_from(kept)

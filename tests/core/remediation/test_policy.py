@@ -72,6 +72,14 @@ def test_orchestrated_container_needs_permission_to_start(action, owner):
     assert isinstance(ask(alert=task, action=action, limits=ResponderSettings(orchestrated=True)), Act)
 
 
+def test_only_listed_kinds_of_alert_lead_to_an_action():
+    limits = ResponderSettings(kinds=(Kind.UNHEALTHY,))
+    refused = ask(alert=alert(since=NOW - 1, kind=Kind.CPU_HIGH), action=Action.RESTART, limits=limits)
+    assert refused == Refuse(Reason.NOT_ALLOWED, "cpu_high is not in responder.kinds")
+    unhealthy = alert(since=NOW - 1, kind=Kind.UNHEALTHY)
+    assert isinstance(ask(alert=unhealthy, action=Action.RESTART, limits=limits), Act)
+
+
 def running(started_at: float) -> ContainerInfo:
     return ContainerInfo(ref=alert().container, status="running", started_at=started_at)
 
