@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, get_args
 import click
 import msgspec
 
-from hemostat.cli.completion.names import complete_files
+from hemostat.cli.completion.names import complete_containers, complete_files
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.terminal import fold_line, write_json
@@ -69,7 +69,12 @@ class InitResult(msgspec.Struct, frozen=True, kw_only=True):
 @click.option(
     "--notify", metavar="URL", help="Send notifications there. - reads the URL from standard input."
 )
-@click.option("--protect", metavar="NAMES", help="Never act on these containers: db,postgres*, or none.")
+@click.option(
+    "--protect",
+    metavar="NAMES",
+    shell_complete=complete_containers,
+    help="Never act on these containers: db,postgres*, or none.",
+)
 @click.option(
     "--path",
     metavar="FILE",
