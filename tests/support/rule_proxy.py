@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
@@ -24,7 +25,15 @@ class Silence(NamedTuple):
     first: bytes = b""
 
 
-Answer = bytes | Silence
+class Drip(NamedTuple):
+    """`first` is sent, then `again` every `pause` seconds until the client disconnects."""
+
+    first: bytes
+    again: bytes
+    pause: float = 0.05
+
+
+Answer = bytes | Silence | Drip
 
 
 class Rule(NamedTuple):
@@ -147,6 +156,11 @@ class RuleProxy:
     def _answer(self, near: socket.socket, head: bytes, found: Answer | None) -> None:
         if isinstance(found, Silence):
             near.sendall(found.first)
+        elif isinstance(found, Drip):
+            near.sendall(found.first)
+            while True:
+                near.sendall(found.again)
+                time.sleep(found.pause)
         elif found is not None:
             near.sendall(found)
             near.shutdown(socket.SHUT_RDWR)

@@ -9,10 +9,13 @@ import re
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Final
 
+import requests
 from requests import Response
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from hemostat.errors import EngineError
 
@@ -47,28 +50,27 @@ class AnswerTooLongError(EngineError):
 
 def read_body(response: Response, most: int = MAX_ANSWER_BYTES) -> bytes:
     """The whole body. Raises AnswerTooLongError above `most` bytes."""
-    parts, rest = _read_ahead(response, most)
+    body, rest = _read_ahead(response, most)
     if rest is not None:
         response.close()
         raise AnswerTooLongError(f"the engine's response is larger than {most >> 20} MiB")
-    return b"".join(parts)
+    return body
 
 
-def _read_ahead(response: Response, most: int) -> tuple[list[bytes], Iterator[bytes] | None]:
-    """The chunks read so far, and the remaining chunks if the body is longer than `most` bytes, else None."""
-    parts, size, chunks = [], 0, response.iter_content(CHUNK_BYTES)
+def _read_ahead(response: Response, most: int) -> tuple[bytes, Iterator[bytes] | None]:
+    """The bytes read so far, and the remaining chunks if the body is longer than `most` bytes, else None."""
+    body, chunks = bytearray(), response.iter_content(CHUNK_BYTES)
     for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        if size > most:
-            return parts, chunks
-    return parts, None
+        body += chunk
+        if len(body) > most:
+            return bytes(body), chunks
+    return bytes(body), None
 
 
 def read_or_rows(response: Response) -> bytes | Iterator[bytes]:
     """A JSON array: the whole text up to MAX_ANSWER_BYTES, else its rows, each cut after MAX_ROW_BYTES."""
-    parts, rest = _read_ahead(response, MAX_ANSWER_BYTES)
-    return b"".join(parts) if rest is None else split_rows(chain(parts, rest))
+    body, rest = _read_ahead(response, MAX_ANSWER_BYTES)
+    return body if rest is None else split_rows(chain([body], rest))
 
 
 def split_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -128,31 +130,47 @@ class _Scanner:
 
 def read_lines(response: Response, most: int = MAX_ANSWER_BYTES) -> Iterator[bytes]:
     """Lines of a stream. Lines longer than `most` bytes are left out."""
-    # An old proxy may remove the chunks. A read of more than one byte would then wait for the end of the
-    # stream.
-    chunks = response.iter_content(None if response.raw.chunked else 1)
-    return split_lines(chunks, most)
+    return split_lines(read_arrived(response), most)
+
+
+def read_arrived(response: Response) -> Iterator[bytes]:
+    """The body as it arrives, at most CHUNK_BYTES at once: a chunk may be of any length, and an old proxy may
+    remove the chunks."""
+    with translate_broken():
+        while data := response.raw.read1(CHUNK_BYTES, decode_content=False):
+            yield data
+
+
+@contextmanager
+def translate_broken() -> Iterator[None]:
+    """Raise the exceptions of requests for those of a read of the raw answer."""
+    try:
+        yield
+    except ReadTimeoutError as error:
+        raise requests.ConnectionError(error) from None
+    except HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from None
 
 
 def split_lines(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
-    parts: list[bytes] = []
+    begun = bytearray()
     size = 0
     for chunk in chunks:
         *ends, rest = chunk.split(b"\n")
         for end in ends:
             if size + len(end) <= most:
-                yield b"".join([*parts, end])
+                yield bytes(begun) + end
             else:
                 logger.warning("engine_line.rejected bytes=%d", size + len(end))
-            parts.clear()
+            begun.clear()
             size = 0
         size += len(rest)
         if size <= most:
-            parts.append(rest)
+            begun += rest
         else:
-            parts.clear()
+            begun.clear()
     if size <= most:
-        yield b"".join(parts)
+        yield bytes(begun)
 
 
 def read_log_end(response: Response, *, framed: bool) -> bytes:

@@ -4,16 +4,18 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
 
 import docker
 import msgspec
 from docker.errors import APIError, DockerException, create_api_error_from_http_exception
 from requests import HTTPError, PreparedRequest, Response
+from requests.adapters import BaseAdapter
 
 from hemostat.adapters.docker_engine import podman_api
 from hemostat.adapters.docker_engine.address import find_risk
+from hemostat.adapters.docker_engine.answer_deadline import end_deadline, limit_answers
 from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES, read_body
 from hemostat.adapters.docker_engine.failures import (
     SDK_FAILURES,
@@ -39,8 +41,17 @@ There the SDK would keep a connection open for each of the last 25 paths it requ
 """
 
 
+PLAIN_ENCODING: Final = "identity"
+
+
 class BoundedClient(docker.APIClient):
-    """An SDK client that reads answers up to a limit and follows no redirect, whatever method is called."""
+    """An SDK client that reads answers up to a limit of bytes and of time, and follows no redirect, whatever
+    method is called."""
+
+    def mount(self, prefix: str | bytes, adapter: BaseAdapter) -> None:
+        self.headers["Accept-Encoding"] = PLAIN_ENCODING  # here, since the SDK's constructor sends a request
+        limit_answers(adapter)
+        super().mount(prefix, adapter)
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         request.register_hook("response", _bound_answer)  # type: ignore[no-untyped-call]  # the stub has no types
@@ -53,16 +64,22 @@ class BoundedClient(docker.APIClient):
 
 
 def _bound_answer(response: Response, *, stream: bool = False, **_: Any) -> None:
-    _refuse_redirect(response)
+    _refuse_unrequested(response)
     if not stream:
         _load_body(response)
+    elif response.ok:
+        end_deadline(response)
 
 
-def _refuse_redirect(response: Response) -> None:
-    """Raise EngineError: the address that an answer names is not the configured engine."""
+def _refuse_unrequested(response: Response) -> None:
+    """Raise EngineError for a redirect, whose address is not the configured engine's, and for a compressed
+    answer, which may expand to any size."""
     if response.is_redirect:
         response.close()
         raise EngineError(f"the engine answers with a redirect (HTTP {response.status_code})")
+    if response.headers.get("Content-Encoding", PLAIN_ENCODING).strip().lower() != PLAIN_ENCODING:
+        response.close()
+        raise EngineError("the engine's response is compressed, which was not requested")
 
 
 def _load_body(response: Response) -> None:
@@ -230,7 +247,7 @@ def read_json(response: Response) -> dict[str, Any]:
 
 def raise_for_status(response: Response) -> None:
     """Raise the SDK's error for a request made without a method of the SDK."""
-    _refuse_redirect(response)
+    _refuse_unrequested(response)
     if not response.ok:
         _load_body(response)
     try:

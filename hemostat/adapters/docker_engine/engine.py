@@ -164,7 +164,7 @@ class DockerEngine:
         seconds = inspection.BRIEF_SECONDS if brief else inspection.INSPECT_SECONDS
         with self.connection.lend_client(f"inspect {container}") as client:
             url = f"{client.base_url}{podman_api.LIBPOD_API}/containers/{container}/json"
-            answer = client.get(url, timeout=seconds, stream=True)
+            answer = client.get(url, timeout=seconds)
             if not answer.ok or not podman_api.marks_stops(answer.headers):
                 return None
             return bool((read_json(answer).get("State") or {}).get("StoppedByUser"))

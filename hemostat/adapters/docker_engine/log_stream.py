@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import docker
 from requests import Response
 
-from hemostat.adapters.docker_engine.answers import read_log_end
+from hemostat.adapters.docker_engine.answers import read_arrived, read_log_end, translate_broken
 from hemostat.adapters.docker_engine.connection import (
     ClientPool,
     find_base_url,
@@ -42,8 +42,8 @@ def read_log_tail(connection: ClientPool, container: str, tail: int) -> str:
     """The last lines, without times."""
     with connection.lend_client(f"logs of {container}") as client:
         query = urlencode({"stdout": 1, "stderr": 1, "tail": tail})
-        answer = make_opener(client)(f"/containers/{container}/logs", query)
-        return read_log_end(answer, framed=_is_framed(client, container)).decode(errors="replace")
+        with closing(make_opener(client)(f"/containers/{container}/logs", query)) as answer:
+            return read_log_end(answer, framed=_is_framed(client, container)).decode(errors="replace")
 
 
 class DockerLogStream:
@@ -87,12 +87,12 @@ def _is_framed(client: docker.APIClient, container: str) -> bool:
 
 def _read_chunks(response: Response, *, is_endless: bool) -> Iterator[bytes]:
     if is_endless:
-        # An old proxy may remove the chunks. A read of more than one byte would then wait for the end.
-        yield from response.iter_content(None if response.raw.chunked else 1)
+        yield from read_arrived(response)
         return
     # Many lines at once: the engine sends each line as a chunk, and `iter_content` takes them one by one.
-    while chunk := response.raw.read(CHUNK_BYTES):
-        yield chunk
+    with translate_broken():
+        while chunk := response.raw.read(CHUNK_BYTES):
+            yield chunk
 
 
 def cut_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
