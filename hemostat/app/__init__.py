@@ -29,7 +29,7 @@ from hemostat.app.connections import (
 from hemostat.app.engines import EnginePool, check_engine_addresses, make_engine_address, open_engine
 from hemostat.app.llm import make_advisor, open_eval_run
 from hemostat.app.metrics import run_metrics
-from hemostat.app.notifications import find_webhook_doubts, open_notifiers
+from hemostat.app.notifications import find_webhook_doubts, make_notifier, open_notifiers
 from hemostat.app.role_context import RoleContext
 from hemostat.app.role_modules import import_role_modules
 from hemostat.app.roles import run_role
@@ -51,6 +51,7 @@ __all__ = [
     "make_advisor",
     "make_engine_address",
     "make_host_probe",
+    "make_notifier",
     "make_shell",
     "open_audit_anchor",
     "open_bus",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from hemostat.adapters.system_clock import seconds_of_day
 from hemostat.app.role_context import RoleContext
 from hemostat.config import Settings
-from hemostat.core.notify import webhook
+from hemostat.core.notify import service
 from hemostat.core.notify.notification import Notification
 from hemostat.errors import BusError, ConfigError
 from hemostat.ports import Notifier, Outbox
@@ -24,7 +24,7 @@ STOP_SECONDS: Final = 4.0
 
 def open_notifiers(settings: Settings) -> dict[str, Notifier]:
     """Return the notifiers by channel. Raises ConfigError for a URL that cannot be used."""
-    return {name: _make_notifier(name, channel.url) for name, channel in settings.channels.items()}
+    return {name: make_notifier(name, channel.url) for name, channel in settings.channels.items()}
 
 
 @contextmanager
@@ -39,20 +39,21 @@ def run_notifiers(context: RoleContext, outbox: Outbox) -> Iterator[Callable[[],
         thread.join(STOP_SECONDS / len(threads))
 
 
-def find_webhook_doubts(settings: Settings) -> dict[str, webhook.WebhookObjection]:
+def find_webhook_doubts(settings: Settings) -> dict[str, service.AddressObjection]:
     """Return, by channel, why messages may not arrive, as far as the address tells. Raises ConfigError."""
-    doubts = {name: webhook.find_doubt(channel.url) for name, channel in settings.channels.items()}
+    doubts = {name: service.find_doubt(channel.url) for name, channel in settings.channels.items()}
     return {name: why for name, why in doubts.items() if why is not None}
 
 
-def _make_notifier(name: str, url: str) -> Notifier:
-    """Return a Slack webhook for a web address, and Apprise for other URLs."""
-    if wrong := webhook.find_mistake(url):
+def make_notifier(name: str, url: str) -> Notifier:
+    """Return the notifier of a web address, in the format of its service, and Apprise's of other URLs. Raises
+    ConfigError."""
+    if wrong := service.find_mistake(url):
         raise ConfigError(f"channel {name}: {wrong.message}", hint=wrong.hint)
-    if webhook.get_scheme(url) in webhook.WEB_SCHEMES:
-        from hemostat.adapters.notify.slack import Slack
+    if service.get_scheme(url) in service.WEB_SCHEMES:
+        from hemostat.adapters.notify.webhook import Webhook
 
-        return Slack(url)
+        return Webhook(url)
     from hemostat.adapters.notify.apprise import Apprise
 
     return Apprise(name, url)

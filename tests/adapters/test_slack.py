@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.adapters.notify import slack
-from hemostat.adapters.notify.slack import MAX_SECTION_CHARACTERS, MAX_TEXT_CHARACTERS, Slack, build_payload
+from hemostat.adapters.notify import webhook
+from hemostat.adapters.notify.webhook import Webhook
+from hemostat.core.notify.formats.slack import MAX_SECTION_CHARACTERS, MAX_TEXT_CHARACTERS, build_payload
 from hemostat.core.notify.message import build_digest, single
 from hemostat.core.settings.alert import Topic
 from hemostat.errors import NotifyError
@@ -30,13 +31,13 @@ def self_signed(tmp_path_factory) -> Path:
 
 def failure(url: str) -> NotifyError:
     with pytest.raises(NotifyError) as caught:
-        Slack(url).send(MESSAGE)
+        Webhook(url).send(MESSAGE)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
     return caught.value
 
 
 def test_message_has_headline_facts_and_command(hook):
-    Slack(hook.url).send(MESSAGE)
+    Webhook(hook.url).send(MESSAGE)
     told = hook.heard[0].json
     assert told["text"].splitlines() == [
         ":white_check_mark: web is healed: exited",
@@ -126,7 +127,7 @@ def test_unreachable_address_is_a_transient_error():
 
 
 def test_server_that_never_responds_times_out(hook, monkeypatch):
-    monkeypatch.setattr(slack, "TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 0.1)
     hook.silent = True
     error = failure(hook.url)
     assert error.transient
@@ -135,13 +136,13 @@ def test_server_that_never_responds_times_out(hook, monkeypatch):
 
 def test_response_body_is_read_up_to_a_limit(hook):
     hook.endless = True
-    Slack(hook.url).send(MESSAGE)
+    Webhook(hook.url).send(MESSAGE)
     assert hook.heard
 
 
 def test_malformed_response_does_not_log_the_secret(hook, caplog):
     hook.torn = True
-    Slack(hook.url).send(MESSAGE)
+    Webhook(hook.url).send(MESSAGE)
     assert hook.heard
     assert SECRET not in caplog.text
 
@@ -158,7 +159,7 @@ def test_untrusted_certificate_is_named_until_trusted(self_signed, monkeypatch):
         assert error.message == "the webhook's certificate is not trusted: self-signed certificate"
         assert error.transient
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(self_signed))
-        Slack(server.url).send(MESSAGE)
+        Webhook(server.url).send(MESSAGE)
         assert len(server.heard) == 1
 
 

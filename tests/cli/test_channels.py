@@ -1,10 +1,13 @@
 """`hemostat alert --test`: every channel is tried, and each tells how it went."""
 
+import io
 import json
 
 import pytest
 
 from tests.support.hook import SECRET, certify, hooked
+
+NOT_FOUND = "the webhook answered 404 Not Found: check its address; create a deleted webhook again"
 
 
 @pytest.fixture
@@ -24,13 +27,29 @@ def test_test_message_is_sent_to_every_channel_with_results(hemostat, config):
         code, out, err = hemostat("alert", "--test", "--config", config(ops=well.url, boss=ill.url))
     assert (code, err) == (1, "")
     assert [line.split(maxsplit=1) for line in out.splitlines()[3:]] == [
-        ["ops", "told"],
-        [
-            "boss",
-            "the webhook answered 404 Not Found: check its address; create a deleted webhook again",
-        ],
+        ["ops", "a webhook  sent"],
+        ["boss", f"a webhook  {NOT_FOUND}"],
     ]
     assert well.heard[0].json["text"].startswith(":wave: HemoStat on h: test message\nWhere: h\n")
+
+
+@pytest.mark.parametrize("read", [False, True])
+def test_test_message_is_sent_to_an_address_before_any_configuration(hemostat, read, monkeypatch):
+    with hooked() as well:
+        url = well.url.replace("/services/", "/hooks/")
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{url}\n"))
+        code, out, err = hemostat("alert", "--test", "-" if read else url)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[3].split(maxsplit=1) == ["test", "Mattermost or Rocket.Chat  sent"]
+    assert len(well.heard) == 1
+    assert SECRET not in out
+
+
+def test_address_that_cannot_be_used_is_refused_without_showing_it(hemostat):
+    code, out, err = hemostat("alert", "--test", f"https://api.telegram.org/bot{SECRET}/sendMessage")
+    assert (code, out) == (2, "")
+    assert "chat_id" in err
+    assert SECRET not in err
 
 
 def test_untrusted_certificate_is_one_line_without_the_url(hemostat, config, tmp_path):
@@ -46,7 +65,7 @@ def test_results_are_printed_as_json(hemostat, config):
     with hooked() as well:
         code, out, _ = hemostat("alert", "--test", "--json", "--config", config(ops=well.url))
     assert code == 0
-    assert json.loads(out) == [{"channel": "ops", "ok": True, "error": ""}]
+    assert json.loads(out) == [{"channel": "ops", "service": "a webhook", "ok": True, "error": ""}]
 
 
 def test_failing_channel_does_not_block_others(hemostat, config):

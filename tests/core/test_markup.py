@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.adapters.notify.apprise import format_body
-from hemostat.adapters.notify.slack import build_payload
 from hemostat.core.markup import ZERO_WIDTH_SPACE, neutralize_markup
+from hemostat.core.notify.formats.slack import build_payload
 from hemostat.core.notify.message import build_digest, single
 from hemostat.core.settings.alert import Topic
 from tests.support.markup import MARKS

@@ -47,6 +47,7 @@ APART = {
     "demo cpu-spike": "as above",
     "labels": "asks the engine: tests/cli/test_labels.py",
     "labels CONTAINER": "as above",
+    "alert --test https://discord.com/api/webhooks/…": "sends to a service: tests/cli/test_channels.py",
     "setup systemd": "changes the host: tests/cli/test_setup_systemd.py",
     "setup systemd --undo": "as above",
     "setup systemd --user": "as above",

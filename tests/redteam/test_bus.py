@@ -14,7 +14,7 @@ import pytest
 
 from hemostat.adapters.notify.apprise import Apprise
 from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
-from hemostat.adapters.notify.slack import Slack
+from hemostat.adapters.notify.webhook import Webhook
 from hemostat.adapters.redis import EmbeddedRedis, connect
 from hemostat.adapters.redis.names import open_connection
 from hemostat.config import Redis, Settings
@@ -209,7 +209,7 @@ CALLS = {
     "redis": lambda port: ping_redis(f"redis://localhost:{port}/0"),
     "completion": complete_from_redis,
     "redis without a host": lambda port: ping_redis(f"redis://:{port}/0"),
-    "webhook": lambda port: Slack(f"http://localhost:{port}/secret").send(MESSAGE),
+    "webhook": lambda port: Webhook(f"http://localhost:{port}/secret").send(MESSAGE),
     "apprise": lambda port: Apprise("x", f"json://localhost:{port}/secret").send(MESSAGE),
     "ping": lambda port: HealthchecksPing(f"http://localhost:{port}/secret", signals=False).ping_success(),
 }

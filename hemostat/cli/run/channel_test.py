@@ -1,5 +1,6 @@
 """`hemostat alert --test`: sends a test message to every channel."""
 
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -17,20 +18,27 @@ if TYPE_CHECKING:
 
 
 class ChannelAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`error` is empty for a channel that has taken the message."""
+    """`service` is the service that the channel's address belongs to. `error` is empty for a channel that has
+    accepted the message."""
 
     channel: str
+    service: str
     ok: bool
     error: str
 
 
-def send_tests(options: Globals) -> int:
-    """All at once: one that is dead keeps no other waiting. Exit code 1 if one of them fails."""
+def send_tests(options: Globals, url: str) -> int:
+    """Send to the channel `url`, to that in the first line of standard input for `-`, and to all configured
+    ones for an empty text. All at once: one that is dead keeps no other waiting. Exit code 1 if one of them
+    fails."""
     from hemostat import app
+    from hemostat.core.notify.service import describe_service
 
     settings = options.load_settings()
     options.start_logging()
-    notifiers = app.open_notifiers(settings)
+    url = sys.stdin.readline().strip() if url == "-" else url
+    urls = {"test": url} if url else {name: each.url for name, each in settings.channels.items()}
+    notifiers = {name: app.make_notifier(name, each) for name, each in urls.items()}
     if not notifiers:
         raise ConfigError(
             "no channel is configured", hint="set alert.slack_webhook, or [alert.channels.NAME]"
@@ -42,11 +50,17 @@ def send_tests(options: Globals) -> int:
         )
     if options.json:
         write_json(
-            [ChannelAnswer(channel=name, ok=not error, error=error) for name, error in answers.items()]
+            [
+                ChannelAnswer(channel=name, service=describe_service(urls[name]), ok=not error, error=error)
+                for name, error in answers.items()
+            ]
         )
     else:
-        rows = [Row((name, error or "told"), fault=bool(error)) for name, error in answers.items()]
-        show_table(Table("Channels", ("channel", "answer"), rows))
+        rows = [
+            Row((name, describe_service(urls[name]), error or "sent"), fault=bool(error))
+            for name, error in answers.items()
+        ]
+        show_table(Table("Channels", ("channel", "service", "result"), rows))
     return FAILURE if any(answers.values()) else OK
 
 

@@ -150,14 +150,21 @@ def add_test_option(role: click.Command) -> click.Command:
     run = role.callback
 
     @click.command(role.name, help=role.help)
-    @click.option("--test", is_flag=True, help="Send a test message to every channel and print the results.")
+    @click.option(
+        "--test",
+        is_flag=False,
+        flag_value="",
+        metavar="[URL]",
+        help="Send a test message to every channel, or to this address, and print the results. "
+        "- reads the address from standard input.",
+    )
     @click.pass_context
     @prints_json(JsonShape("cli.run.channel_test:ChannelAnswer", "array", when="--test"))
-    def either(context: click.Context, /, test: bool, **rest: object) -> int:
-        if test:
-            from hemostat.cli.run.channel_test import send_tests as send
+    def either(context: click.Context, /, test: str | None, **rest: object) -> int:
+        if test is not None:
+            from hemostat.cli.run.channel_test import send_tests
 
-            return send(context.obj)
+            return send_tests(context.obj, test)
         return int(context.invoke(run, **rest)) if run else errors.BUG
 
     either.params += role.params

@@ -171,13 +171,13 @@ def check(options: Globals) -> None:
 
 def _find_doubts(loaded: "Loaded") -> list[str]:
     """Reasons why messages of channels may not arrive. Raises ConfigError for an unusable address."""
-    from hemostat.core.notify import webhook
+    from hemostat.core.notify import service
 
     doubts = []
     for name, channel in loaded.settings.channels.items():
-        if wrong := webhook.find_mistake(channel.url):
+        if wrong := service.find_mistake(channel.url):
             raise ConfigError(f"channel {name}: {wrong.message}", hint=wrong.hint)
-        if doubt := webhook.find_doubt(channel.url):
+        if doubt := service.find_doubt(channel.url):
             doubts.append(f"channel {name}: {doubt.message}: {doubt.hint}")
     return doubts
 

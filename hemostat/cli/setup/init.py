@@ -24,7 +24,7 @@ from hemostat.cli.setup.config_file import (
 )
 from hemostat.cli.setup.config_text import format_file
 from hemostat.core.labels.values import Mode, parse_mode
-from hemostat.core.notify import webhook
+from hemostat.core.notify.service import find_doubt, find_mistake
 from hemostat.core.setup.healers import AUTOHEAL_SELECTOR
 from hemostat.core.setup.inventory import Inventory, take_inventory
 from hemostat.core.setup.proposal import (
@@ -150,7 +150,7 @@ def parse_channel_url(text: str) -> str:
     url = text.strip()
     if url.lower() in {"", NO_WORD}:
         return ""
-    if wrong := webhook.find_mistake(url):
+    if wrong := find_mistake(url):
         raise ValueError(f"{wrong.message}: {wrong.hint}")
     if not url.isprintable():
         raise ValueError("its URL contains a control character")
@@ -158,7 +158,7 @@ def parse_channel_url(text: str) -> str:
 
 
 def _find_channel_doubts(url: str) -> tuple[str, ...]:
-    doubt = webhook.find_doubt(url)
+    doubt = find_doubt(url)
     return () if doubt is None else (f"notifications: {doubt.message}: {doubt.hint}",)
 
 
@@ -198,7 +198,7 @@ def ask(proposal: Choices, inventory: Inventory, chosen: dict[str, object]) -> C
         "mode": ("What may HemoStat do?", describe_modes(), proposal.mode, parse_mode),
         "notify": (
             "Where to send notifications?",
-            ["the URL of an incoming webhook of Slack or Mattermost, a URL of Apprise, or none"],
+            ["a webhook (of Slack, Discord, Teams, Telegram, ntfy …), a URL of Apprise, or none"],
             NO_WORD,
             parse_channel_url,
         ),

@@ -70,18 +70,26 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...] = ()
     more: str = ""
     """A command that shows more."""
+    incident: str = ""
+    """The incident's id; empty in a message about many."""
 
 
 def single(notification: Notification, templates: Mapping[str, str], *, brief: bool = False) -> Message:
     title = format_headline(notification, templates)
     if brief:
-        return Message(topic=notification.topic, severity=notification.severity, title=title)
+        return Message(
+            topic=notification.topic,
+            severity=notification.severity,
+            title=title,
+            incident=notification.incident,
+        )
     return Message(
         topic=notification.topic,
         severity=notification.severity,
         title=title,
         facts=tuple((label, value) for label, value in _list_facts(notification) if value),
         more=_list_commands(notification) if notification.kind else "",
+        incident=notification.incident,
     )
 
 

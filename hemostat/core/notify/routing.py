@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from hemostat.core.labels.project import limit_per_project, take_turns
 from hemostat.core.notify.notification import Notification
-from hemostat.core.settings.alert import AlertSettings, Channel, Topic
+from hemostat.core.settings.alert import AlertSettings, Channel, Exclusion, Topic
 from hemostat.events import Severity
 
 MINUTE_SECONDS: Final = 60.0
@@ -33,11 +33,22 @@ def is_incident_selected(channel: Channel, notification: Notification) -> bool:
                 and _matches_any(channel.containers, notification.container)
             )
         )
+        and not _is_excluded(channel.exclusion, notification)
     )
 
 
 def is_topic_selected(channel: Channel, topic: Topic) -> bool:
-    return not channel.topics or topic in channel.topics
+    return (not channel.topics or topic in channel.topics) and topic not in channel.exclusion.topics
+
+
+def _is_excluded(exclusion: Exclusion, notification: Notification) -> bool:
+    if _is_listed(exclusion.hosts, notification.host):
+        return True
+    return bool(notification.kind) and (
+        notification.kind in exclusion.kinds
+        or _is_listed(exclusion.projects, notification.project)
+        or _is_listed(exclusion.containers, notification.container)
+    )
 
 
 def compute_due_time(alerting: AlertSettings, notification: Notification) -> float:
@@ -135,7 +146,11 @@ def _limit_rate(
 
 
 def _matches_any(patterns: Sequence[str], name: str) -> bool:
-    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+    return not patterns or _is_listed(patterns, name)
+
+
+def _is_listed(patterns: Sequence[str], name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _parse_time_of_day(time: str) -> float:

@@ -52,6 +52,16 @@ CHANNEL_NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]+")
 QUIET_HOURS_PATTERN: Final = r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 
 
+class Exclusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Notifications that a channel does not receive: those that match one of these. `*` and `?` match."""
+
+    kinds: tuple[Kind, ...] = ()
+    topics: tuple[Topic, ...] = ()
+    projects: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+
+
 class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One notification channel, and the notifications that it receives. An empty selection means all."""
 
@@ -67,6 +77,8 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Compose projects. Here and below, `*` and `?` match."""
     hosts: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
+    exclusion: Exclusion = msgspec.field(default=Exclusion(), name="except")
+    """What the channel does not receive of the selected notifications."""
     brief: bool = False
     """Send only the headline, as for a pager."""
 

@@ -14,7 +14,7 @@ from hemostat.core.bounds import UNREADABLE_CHARACTERS
 from hemostat.core.labels.definitions import AUTOHEAL_STOP_TIMEOUT, STOP_TIMEOUT
 from hemostat.core.labels.values import Mode
 from hemostat.core.model import ContainerInfo
-from hemostat.core.notify import webhook
+from hemostat.core.notify.service import Service, find_doubt, find_mistake, recognize_service
 from hemostat.core.redact import redact
 from hemostat.core.redact.address import mask_channel_url
 from hemostat.core.settings.responder import ResponderSettings
@@ -223,16 +223,24 @@ def _translate_paused(name: str, value: str) -> Line:
 
 def _translate_webhook(name: str, value: str) -> Line:
     old = f"{name}={mask_channel_url(value)}"
-    url = _adapt_webhook(value.strip())
+    url = value.strip()
     if _split_url(url) is None:
         return Line(Translation(old=old, new=f"{NO_EQUIVALENT}: its URL is malformed", equivalent=False))
-    if wrong := webhook.find_mistake(url):
+    if wrong := find_mistake(url):
         return Line(Translation(old=old, new=f"{NO_EQUIVALENT}: {wrong.message}", equivalent=False))
-    why = "Notifications go to the webhook of docker-autoheal, in Slack's format. The address is a secret."
-    doubt = webhook.find_doubt(url)
-    new = f"alert.channels.{WEBHOOK_CHANNEL}, in Slack's format" + (f": {doubt.message}" if doubt else "")
+    doubt = find_doubt(url)
+    service = recognize_service(url)
+    why = f"Notifications go to the webhook of docker-autoheal ({service}). The address is a secret."
+    new = f"alert.channels.{WEBHOOK_CHANNEL}, in the format of {service}"
+    if service is Service.WEBHOOK:
+        new = f"alert.channels.{WEBHOOK_CHANNEL}, in Slack's format: its URL belongs to an unknown service"
     return Line(
-        Translation(old=old, new=new, equivalent=doubt is None), (propose_channel(WEBHOOK_CHANNEL, url, why),)
+        Translation(
+            old=old,
+            new=f"{new}: {doubt.message}" if doubt else new,
+            equivalent=doubt is None and service is not Service.WEBHOOK,
+        ),
+        (propose_channel(WEBHOOK_CHANNEL, url, why),),
     )
 
 
@@ -241,16 +249,9 @@ def _translate_webhook_key(environment: Mapping[str, str]) -> Iterator[Line]:
     name, url = "WEBHOOK_JSON_KEY", environment.get("WEBHOOK_URL", "")
     key = environment.get(name)
     if key and url:
-        is_same = key == SLACK_FIELD or webhook.find_doubt(_adapt_webhook(url.strip())) is None
-        text = f"the message is in the field {SLACK_FIELD} of Slack's format"
+        is_same = key == SLACK_FIELD or recognize_service(url.strip()) is not Service.WEBHOOK
+        text = f"the service's own format; in Slack's, the message is in the field {SLACK_FIELD}"
         yield _translate_to_text(text, equivalent=is_same)(name, key)
-
-
-def _adapt_webhook(url: str) -> str:
-    """Discord's webhooks accept Slack's format at an address of their own."""
-    parts = _split_url(url)
-    is_discord = parts is not None and (parts.hostname or "") in webhook.DISCORD_HOSTS
-    return f"{url.rstrip('/')}/slack" if is_discord and not url.rstrip("/").endswith("/slack") else url
 
 
 def _translate_apprise(name: str, value: str) -> Line:

@@ -12,7 +12,7 @@ from hemostat.core.notify.routing import (
     is_topic_selected,
     pack_messages,
 )
-from hemostat.core.settings.alert import AlertSettings, Channel, Topic, find_alert_mistakes
+from hemostat.core.settings.alert import AlertSettings, Channel, Exclusion, Topic, find_alert_mistakes
 from hemostat.events import Kind, Severity
 from tests.support.notifications import make_notification
 
@@ -33,6 +33,11 @@ HOUR = 3600.0
         (Channel(hosts=("x", "h")), True),
         (Channel(containers=("web*",)), True),
         (Channel(containers=("db",)), False),
+        (Channel(exclusion=Exclusion(projects=("sh*",))), False),
+        (Channel(exclusion=Exclusion(projects=("blog",))), True),
+        (Channel(containers=("w*",), exclusion=Exclusion(containers=("web",))), False),
+        (Channel(exclusion=Exclusion(hosts=("h",))), False),
+        (Channel(exclusion=Exclusion(kinds=(Kind.EXITED,))), False),
     ],
 )
 def test_channel_selects_by_topic_and_origin(channel, expected):
@@ -43,11 +48,14 @@ def test_system_troubles_have_no_kind_or_project():
     gone = make_notification(Topic.GONE, kind="", severity=Severity.CRITICAL)
     assert is_incident_selected(Channel(kinds=(Kind.OOM,), projects=("shop",)), gone)
     assert not is_incident_selected(Channel(hosts=("other",)), gone)
+    assert is_incident_selected(Channel(exclusion=Exclusion(projects=("*",), containers=("*",))), gone)
+    assert not is_incident_selected(Channel(exclusion=Exclusion(hosts=("h",))), gone)
 
 
 def test_topics_select_notifications():
     assert is_topic_selected(Channel(), Topic.HEALED)
     assert not is_topic_selected(Channel(topics=(Topic.ESCALATED,)), Topic.HEALED)
+    assert not is_topic_selected(Channel(exclusion=Exclusion(topics=(Topic.HEALED,))), Topic.HEALED)
 
 
 def test_only_transient_topics_wait_for_the_grace():

@@ -98,11 +98,7 @@ def test_longer_stop_label_raises_the_operators_limit():
     ("url", "channel", "equivalent"),
     [
         ("https://hooks.slack.com/services/T/B/SECRET", "https://hooks.slack.com/services/T/B/SECRET", True),
-        (
-            "https://discord.com/api/webhooks/1/SECRET",
-            "https://discord.com/api/webhooks/1/SECRET/slack",
-            True,
-        ),
+        ("https://discord.com/api/webhooks/1/SECRET", "https://discord.com/api/webhooks/1/SECRET", True),
         (
             "https://discord.com/api/webhooks/1/SECRET/slack",
             "https://discord.com/api/webhooks/1/SECRET/slack",

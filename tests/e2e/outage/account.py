@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 
-from hemostat.adapters.notify.slack import SIGNS
+from hemostat.core.notify.formats.slack import SIGNS
 from hemostat.core.settings.alert import Topic
 from hemostat.events import Event
 

@@ -1,22 +1,15 @@
-"""Sends to Slack's incoming webhooks, and to compatible services.
+"""The format of Slack's incoming webhooks, and of compatible services.
 
-Mattermost, Rocket.Chat and Discord show only `text`, so it contains all that the blocks do, within the
-strictest limit of characters. The address is a secret and appears in no message and no log. Text from outside
-cannot mention people or contain links: core.markup ensures that.
+Mattermost and Rocket.Chat, and Discord at its address for Slack's format, show only `text`, so it contains
+all that the blocks do, within the strictest limit of characters. Text from outside cannot mention people or
+contain links: core.markup ensures that.
 """
 
-import logging
 from typing import Any, Final
 
-import requests
-
-from hemostat.adapters.notify.failures import find_refusal, make_connection_error
-from hemostat.adapters.notify.response_limit import bounded_answers, choose_proxies
 from hemostat.core.notify.message import Message
 from hemostat.core.settings.alert import Topic
-from hemostat.core.settings.local_address import use_ipv4_localhost
 
-TIMEOUT_SECONDS: Final = 5.0
 MAX_SECTION_CHARACTERS: Final = 2900
 """Characters of a section. Slack allows 3,000."""
 MAX_TEXT_CHARACTERS: Final = 1900
@@ -24,7 +17,6 @@ MAX_TEXT_CHARACTERS: Final = 1900
 MAX_TITLE_CHARACTERS: Final = 300
 MAX_FACT_CHARACTERS: Final = 380
 """Characters of a title and a fact in `text`. At these lengths no fact is left out."""
-WEBHOOK: Final = "the webhook"
 
 SIGNS: Final = {
     Topic.OPENED: ":warning:",
@@ -41,34 +33,6 @@ SIGNS: Final = {
     Topic.BACK: ":white_check_mark:",
     Topic.TEST: ":wave:",
 }
-
-
-# urllib3 warns of an answer that it cannot parse, and shows the address.
-logging.getLogger("urllib3").setLevel(logging.CRITICAL)
-
-
-class Slack:
-    def __init__(self, webhook: str) -> None:
-        self._webhook = use_ipv4_localhost(webhook)
-
-    def send(self, message: Message) -> None:
-        try:
-            with (
-                bounded_answers(),
-                requests.post(
-                    self._webhook,
-                    json=build_payload(message),
-                    timeout=TIMEOUT_SECONDS,
-                    proxies=choose_proxies(self._webhook),
-                    allow_redirects=False,
-                    stream=True,
-                ) as reply,
-            ):
-                failure = find_refusal(reply, WEBHOOK, self._webhook)
-        except (requests.RequestException, ValueError) as error:
-            raise make_connection_error(error, WEBHOOK, self._webhook) from None
-        if failure is not None:
-            raise failure
 
 
 def build_payload(message: Message) -> dict[str, Any]:
