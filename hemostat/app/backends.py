@@ -59,18 +59,18 @@ def _ask_in_background(ask: Callable[[], None]) -> None:
 
 
 class EngineHost:
-    """Where the engine runs. `read_version` is called again, with its last answer, until one of the engine's
-    containers shows that the engine runs on this machine: the first time at once, then by `start`, which must
-    not wait for it. An engine of a busy host takes seconds, and measurements must not wait meanwhile. Safe to
-    use from several threads at once."""
+    """Where the engine runs. `locate` is called until one of the engine's containers shows that the engine is
+    on this machine: the first time at once, then by `start`, which must not wait for it. An engine of a busy
+    host takes seconds, and measurements must not wait meanwhile. Safe to use from several threads.
+    """
 
     def __init__(
         self,
-        read_version: Callable[[EngineVersion | None], EngineVersion],
+        locate: Callable[[], EngineVersion],
         read_seconds: Callable[[], float] = monotonic,
         start: Callable[[Callable[[], None]], object] = _ask_in_background,
     ) -> None:
-        self._read_version = read_version
+        self._locate = locate
         self._read_seconds = read_seconds
         self._start = start
         self._is_asking = False
@@ -108,7 +108,7 @@ class EngineHost:
 
     def _ask(self) -> None:
         try:
-            self._version = self._read_version(self._version)
+            self._version = self._locate()
         except EngineError as error:
             logger.debug("engine_version.failed error=%s", error)
         finally:
@@ -292,7 +292,7 @@ def find_binding(engine: EngineVersion, route: ProbeRoute, target: ProbeTarget) 
 
 def make_host_probe(engine: Engine) -> HostProbe:
     """Return a probe of this host if the engine runs here, else one that knows nothing."""
-    return EngineHostProbe(EngineHost(engine.version))
+    return EngineHostProbe(EngineHost(engine.locate))
 
 
 class Backends(Protocol):
@@ -354,7 +354,7 @@ class RealBackends:
             label=settings.monitor.only,
             stop_timeout_max=settings.responder.stop_timeout_max,
         )
-        self._engine_host = host = EngineHost(engine.version)
+        self._engine_host = host = EngineHost(engine.locate)
         stats = OwnCountersSampler(StatsSampler(engine.read_stats, engine.follow_stats), host)
         return engine, FallbackSampler(CgroupSampler(), stats, host.find_local)
 

@@ -78,8 +78,10 @@ class EngineReader(Protocol):
     """The requests to a Docker Engine that change nothing. Containers are named by id or name;
     NoSuchContainerError where no container has that name."""
 
-    def version(self, earlier: EngineVersion | None = None) -> EngineVersion:
-        """`earlier`: a former answer, of which only the engine's location is asked for again."""
+    def version(self) -> EngineVersion: ...
+
+    def locate(self) -> EngineVersion:
+        """As `version`. An engine that has answered before is asked for its location only."""
         ...
 
     def find_forbidden(self, endpoints: Iterable[str]) -> Sequence[str]:

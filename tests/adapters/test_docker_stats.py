@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from hemostat.adapters.sampling.docker_stats import StatsSampler
-from hemostat.adapters.sampling.docker_stats.sampler import FIRST_PAUSE_SECONDS, HANG_SECONDS
+from hemostat.adapters.sampling.docker_stats.sampler import (
+    FIRST_PAUSE_SECONDS,
+    FRESH_SECONDS,
+    HANG_SECONDS,
+)
 from hemostat.core.labels.container_ref import build_reference
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.errors import EngineError, NoSuchContainerError
@@ -248,10 +252,20 @@ def test_stale_stats_or_stats_of_an_earlier_run_are_ignored(
     taken = "2023-11-14T22:13:20Z"
     station.tell("c1", stats({"usage": 1}, read=taken))
     assert usage(streaming, info("c1", started_at=1_600_000_000.0)) == [1]
-    Time.now += 5
+    Time.now += FRESH_SECONDS + 1
     assert usage(streaming, info("c1", started_at=1_600_000_000.0)) == []
     station.tell("c1", stats({"usage": 2}, read="2023-11-14T22:13:22Z"))
     assert usage(streaming, info("c1", started_at=1_700_000_001.0)) == [2]
+
+
+def test_no_sample_is_missing_between_podmans_answers(station: Station, streaming: StatsSampler) -> None:
+    station.tell("c1", stats({"usage": 1}))
+    assert usage(streaming, info("c1")) == [1]
+    for _ in range(5):
+        Time.now += 1
+        assert usage(streaming, info("c1")) == [1]
+    station.tell("c1", stats({"usage": 2}))
+    eventually(lambda: usage(streaming, info("c1")) == [2])
 
 
 def test_unused_stream_is_closed(station: Station, streaming: StatsSampler) -> None:

@@ -309,6 +309,23 @@ def test_only_the_location_of_a_known_engine_is_asked_for_again(machine):
     assert not [each for each in again if "/info" in each or each.endswith("/version")]
 
 
+def test_engine_that_has_answered_is_only_located():
+    """Podman starts a package manager several times for each of the other questions."""
+    rules = [Rule("GET /containers/json", told([])), Rule("GET /info", told({"Name": "web1"})), VERSION]
+    with RuleProxy(None, *rules, upstream="") as proxy:
+        engine = DockerEngine.connect(proxy.url)
+        assert EngineHost(engine.locate).find_local() is None
+        assert engine.version().name == "web1"
+        asked = len(proxy.asked)
+        host = EngineHost(engine.locate)
+        assert host.find_local() is None
+        again = proxy.asked[asked:]
+        engine.close()
+    assert host.version is not None
+    assert host.version.name == "web1"
+    assert not [each for each in again if "/info" in each or each.endswith("/version")]
+
+
 def test_location_is_unknown_when_a_proxy_forbids_the_list(machine):
     rules = [Rule("GET /containers/json|GET /info", page(403)), VERSION]
     with RuleProxy(None, *rules, upstream="") as proxy:
@@ -336,7 +353,7 @@ class Versions:
         else:
             self.started.append(ask)
 
-    def read(self, earlier: EngineVersion | None = None) -> EngineVersion:
+    def read(self) -> EngineVersion:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer

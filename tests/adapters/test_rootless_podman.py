@@ -102,7 +102,7 @@ def test_container_without_a_cgroup_is_not_measured(site):
     info = site.engine.inspect(site.serve())
     if site.engine.version().has_cgroups:
         pytest.skip("with cgroup v2, containers have cgroups")
-    host = EngineHost(site.engine.version)
+    host = EngineHost(site.engine.locate)
     host.find_local()
     with closing(StatsSampler(site.engine.read_stats)) as stats:
         (sample,) = OwnCountersSampler(stats, host).sample([info], time.time())

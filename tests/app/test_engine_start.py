@@ -33,7 +33,7 @@ class AbsentEngine(InMemoryEngine):
         super().__init__(SystemClock(stop))
         self.is_back = False
 
-    def version(self, earlier: EngineVersion | None = None) -> EngineVersion:
+    def version(self) -> EngineVersion:
         if not self.is_back:
             raise self.error("the engine at unix:///web1.sock is away")
         return super().version()

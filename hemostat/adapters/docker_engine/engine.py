@@ -77,6 +77,8 @@ class DockerEngine:
         self._filters = {"label": label} if label else {}
         self._group = find_selector_label(label)
         self._open_sockets = event_stream.OpenSockets()
+        self._version: EngineVersion | None = None
+        """The last answer."""
 
     @classmethod
     def connect(
@@ -110,8 +112,13 @@ class DockerEngine:
         """
         return cls(ClientPool(find_address(url, tls), timeout), label, stop_timeout_max)
 
-    def version(self, earlier: EngineVersion | None = None) -> EngineVersion:
-        return read_version(self.connection, earlier=earlier)
+    def version(self) -> EngineVersion:
+        self._version = read_version(self.connection)
+        return self._version
+
+    def locate(self) -> EngineVersion:
+        self._version = read_version(self.connection, earlier=self._version)
+        return self._version
 
     def find_forbidden(self, endpoints: Iterable[str]) -> list[str]:
         return find_forbidden(self.connection, endpoints)
@@ -318,8 +325,8 @@ class DockerEngine:
     ) -> tuple[Generator[Mapping[str, Any], None, None], Callable[[], None]]:
         """The stats API's answers, and a function that ends the stream.
 
-        The engine sends one answer a second while the container exists. The function may be called from
-        another thread.
+        Docker sends one answer a second while the container exists, Podman one every 5 s. The function may be
+        called from another thread.
         """
         wires = event_stream.OpenSockets()
         return self._follow_stats(container, wires), wires.cut

@@ -19,7 +19,10 @@ from hemostat.ports import ContainerSpec, EngineVersion
 class InMemoryEngine(EngineFaults):
     """The simulated engine. Deterministic, with the time of the given clock."""
 
-    def version(self, earlier: EngineVersion | None = None) -> EngineVersion:  # noqa: ARG002 - it stays
+    def locate(self) -> EngineVersion:
+        return self.version()
+
+    def version(self) -> EngineVersion:
         with self._available():
             return EngineVersion(
                 version="simulated",

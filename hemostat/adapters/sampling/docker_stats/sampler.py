@@ -25,8 +25,8 @@ MAX_THREADS: Final = 32
 """Threads for single requests, which mostly wait. Each stream has a thread of its own."""
 FIRST_ANSWER_SECONDS: Final = 2.0
 """Seconds to wait for first answers."""
-FRESH_SECONDS: Final = 3.0
-"""Seconds for which an answer is current."""
+FRESH_SECONDS: Final = 7.0
+"""Seconds for which an answer is current. In a stream, Docker answers every second, and Podman every 5 s."""
 IDLE_SECONDS: Final = 10.0
 """Seconds after which an unrequested stream is closed."""
 HANG_SECONDS: Final = 5.0
