@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
 import requests
 from requests import Response
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -29,6 +30,9 @@ MIN_ROW_BYTES: Final = 1 << 10
 """What a row counts at least: about the memory that it takes."""
 MAX_LIST_BYTES: Final = 4 << 30
 """Limit of such a list, with all labels. An engine at another host may answer without end."""
+MAX_VALUES: Final = 1_000_000
+"""Limit of the values of an answer. An empty list takes three bytes there and seventy in memory, and no other
+thread runs while an answer is decoded."""
 MAX_TOP_BYTES: Final = 4 << 20
 MAX_LOG_BYTES: Final = 4 << 20
 """Bytes returned from the end of a log."""
@@ -40,6 +44,8 @@ FRAME_HEADER: Final = struct.Struct(">BxxxL")
 
 _STRING_REST: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _STRUCTURE: Final = re.compile(rb'["{}\[\]]')
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +73,27 @@ def _read_ahead(response: Response, most: int) -> tuple[bytes, Iterator[bytes] |
     return bytes(body), None
 
 
+def decode_answer(raw: bytes, answer_type: type[T]) -> T:
+    """The decoded JSON. Raises AnswerTooLongError above MAX_VALUES, and msgspec.DecodeError."""
+    require_few_values(raw)
+    return msgspec.json.decode(raw, type=answer_type)
+
+
+def require_few_values(raw: bytes) -> None:
+    """Raise AnswerTooLongError above MAX_VALUES."""
+    if not has_few_values(raw):
+        raise AnswerTooLongError(f"the engine's response has more than {MAX_VALUES:,} values")
+
+
+def has_few_values(raw: bytes) -> bool:
+    return len(raw) <= MAX_VALUES or sum(map(raw.count, (b",", b"[", b"{"))) <= MAX_VALUES
+
+
 def read_or_rows(response: Response) -> bytes | Iterator[bytes]:
-    """A JSON array: the whole text up to MAX_ANSWER_BYTES, else its rows, each cut after MAX_ROW_BYTES."""
+    """A JSON array: the whole text up to MAX_ANSWER_BYTES and MAX_VALUES, else its rows, each cut after
+    MAX_ROW_BYTES."""
     body, rest = _read_ahead(response, MAX_ANSWER_BYTES)
-    return body if rest is None else split_rows(chain([body], rest))
+    return body if rest is None and has_few_values(body) else split_rows(chain([body], rest or ()))
 
 
 def split_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:

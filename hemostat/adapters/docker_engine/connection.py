@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
 
 import docker
-import msgspec
 from docker.errors import APIError, DockerException, create_api_error_from_http_exception
 from requests import HTTPError, PreparedRequest, Response
 from requests.adapters import BaseAdapter
@@ -16,7 +15,12 @@ from requests.adapters import BaseAdapter
 from hemostat.adapters.docker_engine import podman_api
 from hemostat.adapters.docker_engine.address import find_risk
 from hemostat.adapters.docker_engine.answer_deadline import end_deadline, limit_answers
-from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES, read_body
+from hemostat.adapters.docker_engine.answers import (
+    MAX_ANSWER_BYTES,
+    decode_answer,
+    read_body,
+    require_few_values,
+)
 from hemostat.adapters.docker_engine.failures import (
     SDK_FAILURES,
     is_forbidden,
@@ -83,8 +87,10 @@ def _refuse_unrequested(response: Response) -> None:
 
 
 def _load_body(response: Response) -> None:
-    """Read the body up to the limit, where the SDK will look for it."""
-    response._content = read_body(response)  # noqa: SLF001 - requests itself has no limit
+    """Read the body up to the limits, where the SDK will look for it."""
+    body = read_body(response)
+    require_few_values(body)
+    response._content = body  # noqa: SLF001 - requests itself has no limit
 
 
 class ClientPool:
@@ -227,11 +233,11 @@ def make_opener(client: docker.APIClient, timeout: float | None = None) -> Open:
 def inspect_container(open_answer: Open, container: str) -> dict[str, Any]:
     """The container's inspection. On Podman, with the fields of its own API (`podman_api.LIBPOD_FIELD`)."""
     answer = open_answer(f"/containers/{container}/json", "")
-    inspected = msgspec.json.decode(read_body(answer), type=dict[str, Any])
+    inspected = decode_answer(read_body(answer), dict[str, Any])
     if podman_api.is_podman_answer(answer.headers):
         with suppress(APIError):  # A proxy may forbid Podman's own API.
             own = open_answer(f"{podman_api.LIBPOD_PATH}/containers/{container}/json", "")
-            inspected[podman_api.LIBPOD_FIELD] = msgspec.json.decode(read_body(own), type=dict[str, Any])
+            inspected[podman_api.LIBPOD_FIELD] = decode_answer(read_body(own), dict[str, Any])
     return inspected
 
 
@@ -242,7 +248,7 @@ def find_base_url(client: docker.APIClient) -> str:
 
 def read_json(response: Response) -> dict[str, Any]:
     raise_for_status(response)
-    return msgspec.json.decode(read_body(response), type=dict[str, Any])
+    return decode_answer(read_body(response), dict[str, Any])
 
 
 def raise_for_status(response: Response) -> None:

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, urlencode
 
-import msgspec
 from docker.utils import convert_filters
 
 from hemostat.adapters.docker_engine import event_stream, inspection, parse, podman_api, prunable, services
 from hemostat.adapters.docker_engine.access import find_forbidden
 from hemostat.adapters.docker_engine.address import find_address
+from hemostat.adapters.docker_engine.answers import decode_answer
 from hemostat.adapters.docker_engine.connection import (
     ClientPool,
     find_base_url,
@@ -287,7 +287,7 @@ class DockerEngine:
         """The tasks of a swarm service, on all nodes."""
         with self.connection.lend_client(f"list tasks of service {service}") as client:
             query = urlencode({"filters": convert_filters({"service": service})})
-            return msgspec.json.decode(make_getter(client)("/tasks", query), type=list[dict[str, Any]])
+            return decode_answer(make_getter(client)("/tasks", query), list[dict[str, Any]])
 
     def _inspect_service(self, service: str) -> dict[str, Any]:
         with self.connection.lend_client(f"inspect service {service}") as client:
@@ -315,9 +315,9 @@ class DockerEngine:
             major, minor = (int(part) for part in client.api_version.split("."))
             one_shot = (major, minor) >= ONE_SHOT_API
             query = "stream=false&one-shot=true" if one_shot else "stream=false"
-            return msgspec.json.decode(
+            return decode_answer(
                 make_getter(client, STATS_SILENCE_SECONDS)(f"/containers/{container}/stats", query),
-                type=dict[str, Any],
+                dict[str, Any],
             )
 
     def follow_stats(
@@ -341,7 +341,7 @@ class DockerEngine:
                 client, path, wires, self._open_sockets, timeout=STATS_SILENCE_SECONDS
             ) as stream,
         ):
-            yield from map(msgspec.json.decode, filter(None, stream.lines))
+            yield from (decode_answer(line, dict[str, Any]) for line in stream.lines if line)
 
     def close(self) -> None:
         self._open_sockets.cut()

@@ -17,6 +17,7 @@ from hemostat.adapters.docker_engine.answers import (
     MAX_ROWS_BYTES,
     MIN_ROW_BYTES,
     AnswerTooLongError,
+    decode_answer,
     read_or_rows,
 )
 from hemostat.adapters.docker_engine.connection import (
@@ -63,8 +64,15 @@ def list_rows(connection: ClientPool, filters: Mapping[str, Any], *, stopped: bo
             make_opener(client, LIST_SECONDS)(LIST_PATH, _make_query(filters, stopped=stopped))
         )
         if isinstance(answer, bytes):
-            return msgspec.json.decode(answer, type=list[Row])
+            return _require_few_rows(decode_answer(answer, list[Row]))
         return _read_apart(answer, make_getter(client, LIST_SECONDS))
+
+
+def _require_few_rows(rows: list[Row]) -> list[Row]:
+    """The rows. Raises AnswerTooLongError for more than `_drop_largest` would keep."""
+    if len(rows) * MIN_ROW_BYTES > MAX_ROWS_BYTES:
+        raise AnswerTooLongError(f"the engine lists {len(rows):,} containers")
+    return rows
 
 
 def _make_query(filters: Mapping[str, Any], *, stopped: bool = True) -> str:
@@ -88,9 +96,7 @@ def _read_apart(answer: Iterable[bytes], get: Get) -> list[Row]:
     rows = _drop_largest(read_short())
     for container in long[:MAX_LONG_ROWS]:
         try:
-            full_rows = msgspec.json.decode(
-                get(LIST_PATH, _make_query({"id": container})), type=list[dict[str, Any]]
-            )
+            full_rows = decode_answer(get(LIST_PATH, _make_query({"id": container})), list[dict[str, Any]])
             rows += map(_lighten, full_rows)
         except AnswerTooLongError as error:
             logger.warning("engine_row.dropped container=%s error=%s", container, error)
@@ -188,7 +194,7 @@ def is_full_id(container: str) -> bool:
 def read_writable_size(get: Get, container: str) -> int:
     """Bytes of the writable layer. Raises NoSuchContainerError. `container` is a full id."""
     query = urlencode({"all": 1, "size": 1, "filters": convert_filters({"id": container})})
-    rows = msgspec.json.decode(get(LIST_PATH, query), type=list[dict[str, Any]])
+    rows = decode_answer(get(LIST_PATH, query), list[dict[str, Any]])
     if not rows:
         raise NoSuchContainerError(f"size of {container}: No such container")
     return sum(bounds.clamp_int(row.get("SizeRw")) for row in rows)

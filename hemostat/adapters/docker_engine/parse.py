@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from hemostat.adapters.docker_engine import networks, podman_api
+from hemostat.adapters.docker_engine.answers import decode_answer
 from hemostat.core import bounds
 from hemostat.core.detection.restart_owner import is_restarted_by_docker
 from hemostat.core.labels.container_ref import SYSTEMD_UNIT_LABEL, build_reference
@@ -71,7 +72,7 @@ class EventLine(
 
 def parse_line(line: bytes) -> EventLine:
     """Raises msgspec.MsgspecError or UnicodeDecodeError for a line that is not an event."""
-    return msgspec.json.decode(line, type=EventLine)
+    return decode_answer(line, EventLine)
 
 
 def parse_event(event_line: EventLine, *, podman: bool = False, key: str = "") -> EngineEvent | None:

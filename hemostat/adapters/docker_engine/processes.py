@@ -7,10 +7,9 @@ lines, where the one on the engine's host can.
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import msgspec
 from docker.errors import APIError
 
-from hemostat.adapters.docker_engine.answers import MAX_TOP_BYTES
+from hemostat.adapters.docker_engine.answers import MAX_TOP_BYTES, decode_answer
 from hemostat.adapters.docker_engine.connection import Get
 from hemostat.core import bounds
 
@@ -31,5 +30,5 @@ def read_processes(get: Get, container: str) -> list[str]:
         raw = b""
     if not raw:  # Podman 4 reports a failed ps by an empty answer.
         raw = get(path, "", MAX_TOP_BYTES)
-    rows = msgspec.json.decode(raw, type=dict[str, Any]).get("Processes") or ()
+    rows = decode_answer(raw, dict[str, Any]).get("Processes") or ()
     return [bounds.limit_text(row[-1], LINE_CHARACTERS) for row in rows[:MAX_PROCESSES]]
