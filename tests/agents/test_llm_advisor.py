@@ -306,6 +306,17 @@ def test_silent_model_is_abandoned_after_the_timeout():
     silent.set()
 
 
+def test_engine_that_hangs_does_not_end_the_queries_of_the_model(monkeypatch):
+    """Of several engines, one would keep the model from the alerts of all."""
+    silent = threading.Event()
+    bench = AnalyzerHarness(concluding())
+    monkeypatch.setattr(RecordedEvidenceSource, "build_case", lambda *_: silent.wait(10))
+    bench.clock.on_sleep = lambda _: bench.clock.advance(11.0)
+    assert by_rules(bench.answer(), "the evidence was not complete in time")
+    assert isinstance(bench.step(), RunInBackground)
+    silent.set()
+
+
 def test_clock_set_back_does_not_prolong_the_wait():
     silent = threading.Event()
 

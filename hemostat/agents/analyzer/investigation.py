@@ -6,6 +6,7 @@ When one of the first three runs short, the model has to conclude.
 
 import logging
 import re
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -62,12 +63,15 @@ class Investigator:
         clock: Clock,
         terms: "AdvisorTerms",
         pay: ReserveCost,
+        is_asking: threading.Event,
     ) -> None:
+        """`is_asking` is set while the model's answer is awaited."""
         self._advisor = advisor
         self._evidence_source = evidence_source
         self._clock = clock
         self._terms = terms
         self._reserve_cost = pay
+        self._is_asking = is_asking
         self._host = ""
         """The host of the incident and of each container that the tools read."""
         self._conversation: list[Turn] = []
@@ -178,6 +182,7 @@ class Investigator:
             raise AdviceError("no time was left for a query")
         most = Usage(sent=self._conversation_tokens, received=ANSWER_TOKENS)
         settle = self._reserve_cost(self._terms.prices.compute_cost(most.sent, most.received))
+        self._is_asking.set()
         try:
             turn = self._advisor.request_turn(
                 prompt.SYSTEM_PROMPT,
@@ -192,6 +197,8 @@ class Investigator:
             if not error.answered and not isinstance(error, AdvisorUnreachableError):
                 settle(0.0)
             raise
+        finally:
+            self._is_asking.clear()
         # A server that does not count tokens is not free.
         used = turn.usage if turn.usage.sent else most
         cost = self._terms.prices.compute_cost(used.sent, used.received)

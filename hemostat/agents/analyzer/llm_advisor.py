@@ -147,7 +147,7 @@ class LlmAdvisor:
         AdvisorError where the service fails, and HemoStatError where another reason prevents a verdict."""
         until = requested_at + self.analysis.timeout
         try:
-            return self._run_within(until, lambda: self._reach_verdict(event, rules, until))
+            return self._run_within(until, partial(self._reach_verdict, event, rules, until))
         except LeftAloneError:
             raise
         except (AdviceError, AdvisorDeclinedError) as error:
@@ -165,7 +165,9 @@ class LlmAdvisor:
     def _count_failure(self, why: AdviceFailure, by: int = 1) -> None:
         self._count(MODEL_FAILURES, self._advisor.name, why, by=by)
 
-    def _reach_verdict(self, event: Event, rules: Verdict, until: float) -> Verdict:
+    def _reach_verdict(
+        self, event: Event, rules: Verdict, until: float, is_asking: threading.Event
+    ) -> Verdict:
         alert = event.data
         if not isinstance(alert, HealthAlert):
             raise AdviceError(f"{event.type} is not an alert")
@@ -175,15 +177,19 @@ class LlmAdvisor:
         likeness = _make_cache_key(case, rules)
         cached = self._load_advice(likeness, alert)
         if cached is None:
-            cached = self._ask_anew(case, rules, until)
+            cached = self._ask_anew(case, rules, until, is_asking)
             self._precedent_store.cache_advice(likeness, msgspec.json.encode(cached), self.analysis.reuse)
         return judge_advice(
             cached.advice, alert, rules, cached.made, min_confidence=self.analysis.min_confidence
         )
 
-    def _ask_anew(self, case: EvidenceCase, rules: Verdict, until: float) -> CachedAdvice:
+    def _ask_anew(
+        self, case: EvidenceCase, rules: Verdict, until: float, is_asking: threading.Event
+    ) -> CachedAdvice:
         pay = partial(self._reserve_cost, get_project(case.alert.container))
-        investigator = Investigator(self._advisor, self._evidence_source, self._clock, self._terms, pay)
+        investigator = Investigator(
+            self._advisor, self._evidence_source, self._clock, self._terms, pay, is_asking
+        )
         advice, investigation = investigator.run(case, rules, until)
         with self._lock:
             # An answer to an earlier request, or one that came too late, does not close an open circuit.
@@ -232,17 +238,22 @@ class LlmAdvisor:
             if self._budget.take(usage, version):
                 return lambda real: self._budget.settle(msgspec.structs.replace(usage, cost=real))
 
-    def _run_within(self, until: float, work: Callable[[], T]) -> T:
-        """Return the result of `work`, run in a thread. Raises AdvisorError when it has not ended by `until`,
-        AdviceError when there is no time or thread for it, Interrupted when the process is to stop."""
+    def _run_within(self, until: float, work: Callable[[threading.Event], T]) -> T:
+        """Return the result of `work`, run in a thread. It sets its argument while it awaits the model.
+
+        Raises AdvisorError when the model has not answered by `until`, AdviceError when the evidence is not
+        complete by then or there is no time or thread for it, Interrupted when the process is to stop.
+        """
         if self._clock.now() >= until:
             raise AdviceError("no time was left for a query")
         if not self._thread_slots.acquire(blocking=False):
             raise AdviceError("too many investigations do not end")
 
+        is_asking = threading.Event()
+
         def run() -> T:
             try:
-                return work()
+                return work(is_asking)
             finally:
                 self._thread_slots.release()
 
@@ -253,6 +264,8 @@ class LlmAdvisor:
             self._clock.sleep(0)
             slices -= 1
             if slices <= 0 or self._clock.now() >= until:
+                if not is_asking.is_set():  # An engine that hangs is no fault of the model.
+                    raise AdviceError("the evidence was not complete in time")
                 raise AdvisorUnreachableError(
                     f"{self._advisor.name} did not answer within {show_duration(self.analysis.timeout)}"
                 )
