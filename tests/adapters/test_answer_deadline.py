@@ -61,9 +61,12 @@ def short(monkeypatch):
 def connect(tmp_path: Path) -> Iterator[Callable[..., DockerEngine]]:
     with RuleProxy(tmp_path / "engine.sock", VERSION, upstream="") as proxy:
 
-        def open_engine(rule: Rule, url: str = "") -> DockerEngine:
+        def open_engine(rule: Rule) -> DockerEngine:
             proxy.rules = [VERSION]
-            engine = DockerEngine.connect(proxy.url, timeout=0.3)
+            engine = DockerEngine.connect(proxy.url)
+            engine.connection._timeout = 0.3
+            with engine.connection.lend_client("shorten") as client:
+                client.timeout = 0.3
             proxy.rules = [rule, VERSION]
             return engine
 

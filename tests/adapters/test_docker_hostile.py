@@ -152,3 +152,17 @@ def find_error(work: Callable[[], object]) -> str:
 def connect_and(call: Callable[[DockerEngine], object], url: str) -> None:
     with closing(DockerEngine.connect(url, 5.0)) as engine:
         call(engine)
+
+
+@pytest.mark.parametrize("value", [10**400, -1, LONG, "\x1b[2J" + LONG, [[]], {"a": 1}, True, 1e308])
+def test_properties_of_a_hostile_engine_stay_within_bounds(value):
+    version = {"Version": value, "ApiVersion": "1.41"}
+    info = dict.fromkeys(
+        ("Name", "NCPU", "MemTotal", "DockerRootDir", "CgroupVersion", "CgroupDriver"), value
+    )
+    rules = [Rule("/version", told(version)), Rule("/info", told(info)), Rule("/containers", told([]))]
+    with RuleProxy(None, *rules, upstream="") as proxy, closing(DockerEngine.connect(proxy.url)) as engine:
+        read = engine.version()
+    assert_is_bounded(read)
+    assert all(isinstance(each, str) for each in (read.version, read.name, read.root, read.cgroup_version))
+    assert 0 <= read.cpus <= 100_000

@@ -15,6 +15,7 @@ from hemostat.adapters.docker_engine import parse, podman_api
 from hemostat.adapters.docker_engine.connection import ClientPool
 from hemostat.adapters.docker_engine.failures import translate_malformed
 from hemostat.adapters.docker_engine.location import EngineLocation, is_in_container, read_location
+from hemostat.core import bounds
 from hemostat.errors import EngineForbiddenError
 from hemostat.ports import EngineVersion
 
@@ -47,18 +48,20 @@ def read_version(
         api_version = client.api_version
     with translate_malformed("version"):
         is_podman, rootless = podman_api.is_podman(version), is_rootless(info)
-        cgroup_version = info.get("CgroupVersion") or (
+        cgroup_version = _read_word(info.get("CgroupVersion")) or (
             _find_cgroup_version(root) if local and no_info else "1"
         )
         answer = EngineVersion(
-            version=version.get("Version") or "of unknown version",
+            version=_read_word(version.get("Version")) or "of unknown version",
             is_podman=is_podman,
-            api=version.get("ApiVersion") or api_version,
-            name=info.get("Name") or "",
-            root=info.get("DockerRootDir") or DEFAULT_ROOT,
+            api=_read_word(version.get("ApiVersion")) or api_version,
+            name=bounds.limit_text(info.get("Name"), bounds.MAX_NAME_CHARACTERS),
+            root=bounds.limit_text(info.get("DockerRootDir"), bounds.MAX_PATH_CHARACTERS) or DEFAULT_ROOT,
             cgroup_version=cgroup_version,
-            cpus=int(info.get("NCPU") or (os.cpu_count() if local else 0) or 0),
-            memory=int(info.get("MemTotal") or (_read_memory(root) if local else 0)),
+            cpus=bounds.clamp_int(
+                info.get("NCPU") or (os.cpu_count() if local else 0), int(bounds.MAX_CORES)
+            ),
+            memory=bounds.clamp_int(info.get("MemTotal") or (_read_memory(root) if local else 0)),
             rootless=rootless,
             has_cgroups=info.get("CgroupDriver") != NO_CGROUPS and not (rootless and cgroup_version == "1"),
             missing_limits=tuple(name for name, field in LIMIT_FIELDS.items() if info.get(field) is False),
@@ -118,6 +121,10 @@ def _ask(connection: ClientPool, ask: Ask) -> tuple[Json, str]:
             return dict(ask(client)), ""
     except EngineForbiddenError as error:
         return {}, str(error)
+
+
+def _read_word(value: object) -> str:
+    return bounds.limit_text(value, bounds.MAX_WORD_CHARACTERS)
 
 
 def _find_cgroup_version(root: Path) -> str:
