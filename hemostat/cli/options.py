@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hemostat.core.settings.environment import UnknownVariable
 
 QUIET_VERBOSITY: Final = -1
+CONFIG_VARIABLE: Final = "HEMOSTAT_CONFIG"
 
 
 class Globals:
@@ -29,14 +30,21 @@ class Globals:
         self.log_format = "auto"
         self.log_file: str | None = None
 
-    def load(self) -> "Loaded":
-        """The settings with their origins. Raises ConfigError, and UsageError for a secret."""
+    def load(self, *, must_exist: bool = True) -> "Loaded":
+        """The settings with their origins. Unless `must_exist`, a file that --config or HEMOSTAT_CONFIG names
+        may be missing. Raises ConfigError, and UsageError for a secret."""
+        import os
         from pathlib import Path
 
         from hemostat import config
 
         self.refuse_secrets()
-        loaded = config.load(Path(self.config) if self.config else None, flags=self.changes)
+        path, environ = Path(self.config) if self.config else None, dict(os.environ)
+        if not must_exist:
+            path = path if path and path.exists() else None
+            if not Path(environ.get(CONFIG_VARIABLE, "/")).exists():
+                del environ[CONFIG_VARIABLE]
+        loaded = config.load(path, flags=self.changes, environ=environ)
         _tell_unknown(loaded.unknown)
         return loaded if self.engine is None else loaded.select_engine(self.engine)
 

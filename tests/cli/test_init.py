@@ -165,6 +165,36 @@ def test_doctor_warns_where_labels_of_autoheal_do_not_select(hemostat, engine, e
     assert find_check()["level"] == "ok"
 
 
+def test_hostile_names_are_escaped_and_bounded(hemostat, engine, file):
+    project = {"com.docker.compose.project": "\x1b[31mshop\n" + "y" * 250}
+    for number in range(20):
+        make(engine, f"{number}\x1b[2J\n[bold]" + "x" * 200, "a/autoheal", **project)
+    make(engine, "heal", "b/app", {"AUTOHEAL_CONTAINER_LABEL": "all", "AUTOHEAL_\x1b[2J": "x"})
+    outputs = [hemostat("init", "--yes"), hemostat("migrate", "autoheal", "--container", "heal", "--force")]
+    for code, out, err in outputs:
+        assert code == 0
+        assert "\x1b" not in out + err
+        assert max(map(len, out.splitlines())) < 700
+    assert all(line.isprintable() for line in file.read_text().splitlines())
+
+
+def test_file_of_the_variable_is_written_and_read(hemostat, engine, tmp_path, environ):
+    target = tmp_path / "own.toml"
+    environ.setenv("HEMOSTAT_CONFIG", str(target))
+    code, out, _ = hemostat("init", "--yes")
+    assert (code, target.is_file()) == (0, True)
+    assert "\n  hemostat all reports" in out
+    assert hemostat("config", "check").out == f"ok: {target}\n"
+
+
+def test_file_that_loses_its_effect_is_named(hemostat, engine, file, tmp_path, environ):
+    system = tmp_path / "etc" / "hemostat.toml"
+    system.parent.mkdir()
+    system.touch()
+    environ.setattr("hemostat.config.search_path", lambda: [file, system])
+    assert f"warning: {file} takes precedence over {system}" in hemostat("init", "--yes").out
+
+
 @pytest.mark.docker
 def test_environment_of_a_running_autoheal_is_translated(hemostat, make_container, tmp_path):
     variables = {"AUTOHEAL_CONTAINER_LABEL": "hemostat.init-test", "AUTOHEAL_INTERVAL": "7"}

@@ -1,5 +1,6 @@
 """Where a command writes a configuration file, and how: private, and never over another without `--force`."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hemostat.cli.completion.complete import PROGRAM_NAME
-from hemostat.cli.options import Globals
+from hemostat.cli.options import CONFIG_VARIABLE, Globals
 from hemostat.cli.setup.config_text import format_inline
 from hemostat.core.redact.address import mask_channel_url
 from hemostat.core.setup.proposal import ProposedSetting
@@ -49,24 +50,34 @@ def add_changes(settings: Sequence[ProposedSetting], options: Globals) -> tuple[
 
 
 def load_present_settings(options: Globals) -> "Settings":
-    """The settings in effect. The file of --config may be the one that is to be written."""
-    if options.config and not Path(options.config).exists():
-        options.config = None
-    return options.load_settings()
+    """The settings in effect. The file of --config or HEMOSTAT_CONFIG may be the one to be written."""
+    return options.load(must_exist=False).settings
+
+
+def find_replaced(file: Path) -> tuple[str, ...]:
+    """A warning where HemoStat has read another file so far, and will no longer."""
+    from hemostat.config import search_path
+
+    paths = search_path()
+    later = paths[paths.index(file) + 1 :] if file in paths else []
+    return tuple(f"{file} takes precedence over {each}" for each in later if each.is_file())
 
 
 def find_target(options: Globals, path: str | None) -> Path:
-    """The file of --path, else of --config, else the user's own."""
+    """The file of --path, else the one that HemoStat will read: of --config, of HEMOSTAT_CONFIG, else the
+    user's own."""
     from hemostat.config import search_path
 
-    return Path(path or options.config or search_path()[0])
+    return Path(path or options.config or os.environ.get(CONFIG_VARIABLE) or search_path()[0])
 
 
 def make_command(file: Path) -> str:
     """The command with which HemoStat reads the file: without --config where it finds the file by itself."""
     from hemostat.config import search_path
 
-    return PROGRAM_NAME if file in search_path() else f"{PROGRAM_NAME} --config {shlex.quote(str(file))}"
+    variable = os.environ.get(CONFIG_VARIABLE)
+    is_found = file == Path(variable) if variable else file in search_path()
+    return PROGRAM_NAME if is_found else f"{PROGRAM_NAME} --config {shlex.quote(str(file))}"
 
 
 def refuse_existing(file: Path, *, force: bool) -> None:

@@ -16,6 +16,7 @@ from hemostat.cli.setup.config_file import (
     SettingLine,
     add_changes,
     describe_settings,
+    find_replaced,
     find_target,
     load_present_settings,
     make_command,
@@ -28,6 +29,7 @@ from hemostat.core.notify.service import find_doubt, find_mistake
 from hemostat.core.setup.healers import AUTOHEAL_SELECTOR
 from hemostat.core.setup.inventory import Inventory, take_inventory
 from hemostat.core.setup.proposal import (
+    COMPOSE_SELECTOR,
     MODE_REASONS,
     NO_WORD,
     Choices,
@@ -38,7 +40,7 @@ from hemostat.core.setup.proposal import (
     parse_selector,
     propose_choices,
 )
-from hemostat.core.text import escape_controls, list_names
+from hemostat.core.text import escape_controls, is_container_name, list_names
 from hemostat.errors import UsageError
 from hemostat.terminal import can_ask
 
@@ -114,7 +116,11 @@ def init(
         path=str(file),
         inventory=inventory,
         settings=describe_settings(settings),
-        warnings=(*find_warnings(inventory, choices), *_find_channel_doubts(choices.notify)),
+        warnings=(
+            *find_replaced(file),
+            *find_warnings(inventory, choices),
+            *_find_channel_doubts(choices.notify),
+        ),
         next_steps=list_next_steps(make_command(file), choices.mode, notifies=bool(choices.notify)),
     )
     if options.json:
@@ -180,18 +186,20 @@ def describe_inventory(inventory: Inventory) -> list[str]:
         lines.append(f"databases: {list_names(inventory.databases)}")
     if inventory.with_autoheal_label:
         lines.append(f"containers with the label {AUTOHEAL_SELECTOR}: {inventory.with_autoheal_label}")
-    return lines + [
-        f"{each.container} is {each.program}, which acts on containers too" for each in inventory.healers
-    ]
+    if inventory.healers:
+        names = list_names(f"{each.program} ({each.container})" for each in inventory.healers)
+        lines.append(f"other programs that act on containers: {names}")
+    return lines
 
 
 def ask(proposal: Choices, inventory: Inventory, chosen: dict[str, object]) -> Choices:
     """Ask for each choice that no option has made, with the proposal as default. Raises click.Abort."""
-    project = f" or com.docker.compose.project={inventory.projects[0]}" if inventory.projects else ""
+    project = next(filter(is_container_name, inventory.projects), "")
+    example = f"{COMPOSE_SELECTOR}={project}" if project else "team=web"
     questions: dict[str, tuple[str, list[str], str, Callable[[str], object]]] = {
         "only": (
             "Which containers?",
-            [f"all, compose (those of Compose projects), or a label, such as team=web{project}"],
+            [f"all, compose (those of Compose projects), or a label, such as {example}"],
             format_selector(proposal.only),
             parse_selector,
         ),

@@ -16,6 +16,7 @@ from hemostat.cli.setup.config_file import (
     SettingLine,
     add_changes,
     describe_settings,
+    find_replaced,
     find_target,
     load_present_settings,
     make_command,
@@ -120,7 +121,7 @@ def autoheal(
         path="" if dry_run else str(file),
         table=migration.table,
         settings=describe_settings(settings),
-        warnings=_find_warnings(source),
+        warnings=(*(() if dry_run else find_replaced(file)), *_find_warnings(source)),
         next_steps=() if dry_run else _list_next_steps(source, migration, make_command(file)),
     )
     if options.json:

@@ -139,8 +139,8 @@ def find_warnings(inventory: Inventory, choices: Choices) -> tuple[str, ...]:
 
 def _iter_warnings(inventory: Inventory, choices: Choices) -> Iterator[str]:
     if inventory.healers:
-        names = list_names(f"{each.program} ({each.container})" for each in inventory.healers)
-        yield f"other programs act on containers: {names}; stop them before HemoStat acts"
+        names = list_names(each.container for each in inventory.healers)
+        yield f"{names}: stop other programs that act on containers, or limit each to containers of its own"
     if any(each.program in TRANSLATED_PROGRAMS for each in inventory.healers):
         yield "hemostat migrate autoheal takes over the settings of docker-autoheal and deunhealth"
     if inventory.with_autoheal_label and not choices.only:
