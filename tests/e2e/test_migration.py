@@ -1,0 +1,47 @@
+"""`hemostat all` with the configuration that `hemostat migrate autoheal` has written, on the real engine."""
+
+import pytest
+
+from tests.e2e.everything import CRASHING, Everything
+from tests.support.engine_fixtures import SESSION, eventually
+from tests.support.lab.command import environ, run
+
+pytestmark = [pytest.mark.docker, pytest.mark.redis]
+
+HEALTH = ("sh", "-c", "[ ! -e /tmp/bad ]")
+
+
+class Migrated(Everything):
+    """All settings but those of the state are the file's."""
+
+    def __init__(self, state_dir):
+        super(Everything, self).__init__(state_dir)
+        self.await_roles()
+
+
+def test_migrated_configuration_heals_what_autoheal_did(state_dir, make_container, docker_engine):
+    label = f"heal-{SESSION}"
+    source = make_container(environment={"AUTOHEAL_CONTAINER_LABEL": label})
+    labelled, other, crashing = (
+        docker_engine.inspect(each).ref.name
+        for each in (
+            make_container(labels={label: "true"}, health=HEALTH),
+            make_container(health=HEALTH),
+            make_container(CRASHING, labels={label: "true"}),
+        )
+    )
+    result = run("migrate", "autoheal", "--container", source, "--force", env=environ(state_dir))
+    assert result.returncode == 0, result.stderr
+    running = Migrated(state_dir)
+    try:
+        names = {labelled, crashing}
+        eventually(lambda: {each["name"] for each in running.status()["containers"]} == names)
+        for name in (labelled, other):
+            docker_engine.exec(name, ["touch", "/tmp/bad"])
+        docker_engine.exec(crashing, ["kill", "-USR1", "1"])
+        eventually(lambda: running.outcomes(labelled) == ["healed"], seconds=60)
+        eventually(lambda: running.outcomes(crashing) == ["refused"], seconds=40)
+    finally:
+        running.stop()
+    assert docker_engine.inspect(other).health == "unhealthy"
+    assert not docker_engine.inspect(crashing).is_running
