@@ -22,9 +22,16 @@ def engine(monkeypatch):
     return found
 
 
-def make(engine, name, image="busybox", environment=None, **labels):
+def make(engine, name, image="busybox", environment=None, restart_policy="no", **labels):
     engine.run(
-        ContainerSpec(name=name, image=image, command=("x",), labels=labels, environment=environment or {})
+        ContainerSpec(
+            name=name,
+            image=image,
+            command=("x",),
+            labels=labels,
+            environment=environment or {},
+            restart_policy=restart_policy,
+        )
     )
 
 
@@ -126,6 +133,14 @@ def test_migration_shows_every_variable_and_writes_the_file(hemostat, engine, fi
     assert settings.channels["webhook"].url == SLACK_URL
 
 
+def test_other_program_is_stopped_for_good(hemostat, engine):
+    labels = {"com.docker.compose.project": "shop"}
+    make(engine, "heal", "willfarrell/autoheal", restart_policy="always", **labels)
+    steps = hemostat("migrate", "autoheal", "--json").json["next_steps"]
+    assert any(each.startswith("docker update --restart=no heal && docker stop heal ends") for each in steps)
+    assert any("compose file" in each for each in steps)
+
+
 def test_migration_in_dry_run_writes_no_file(hemostat, engine, file):
     make(engine, "heal", "qmcgaw/deunhealth")
     output = hemostat("migrate", "autoheal", "--dry-run", "--json").json
@@ -204,7 +219,7 @@ def test_environment_of_a_running_autoheal_is_translated(hemostat, make_containe
     target = tmp_path / "new.toml"
     output = hemostat("migrate", "autoheal", "--container", source, "--path", str(target), "--json").json
     rows = {each["old"]: each["new"] for each in output["table"]}
-    assert "1 running containers now" in rows["AUTOHEAL_CONTAINER_LABEL=hemostat.init-test"]
+    assert "(running containers: 1)" in rows["AUTOHEAL_CONTAINER_LABEL=hemostat.init-test"]
     assert rows["AUTOHEAL_INTERVAL=7"].startswith("not needed")
     settings = load(target, environ={}).settings
     assert settings.monitor.only == "hemostat.init-test=true"

@@ -9,7 +9,7 @@ from hemostat.cli.doctor.findings import CheckResult, Level
 from hemostat.cli.doctor.machine import Machine
 from hemostat.core.labels.values import Mode
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.core.setup.healers import AUTOHEAL_SELECTOR, find_running_healers, has_autoheal_label
+from hemostat.core.setup.healers import find_conflict
 from hemostat.core.text import list_names
 from hemostat.events import Action
 from hemostat.ports import engine_access
@@ -23,10 +23,6 @@ OLDEST_API: Final = (1, 41)
 """The API version of Docker 20.10."""
 MAX_SKEW_SECONDS: Final = 2.0
 """Seconds by which two clocks may differ."""
-HEALER_HINT: Final = (
-    "two programs that act on one container undo each other's work: stop one, or limit each by labels; "
-    "hemostat migrate autoheal takes over the settings of docker-autoheal and deunhealth"
-)
 NO_CGROUPS_TEXT: Final = (
     "the engine gives its containers no cgroups: their CPU and memory are not measured, "
     "limits do not apply, and they cannot be paused"
@@ -226,18 +222,8 @@ def judge_health_checks(containers: Iterable["ContainerInfo"], *, is_podman: boo
 
 
 def judge_healers(containers: Iterable["ContainerInfo"], only: str) -> CheckResult:
-    """Whether other programs act on the containers, and whether their labels mean what their authors expect.
-    `only`: the setting `monitor.only`."""
-    running = [info for info in containers if info.is_running]
-    healers = find_running_healers(running)
-    labelled = sum(map(has_autoheal_label, running))
-    if healers:
-        names = ", ".join(f"{each.container} ({each.healer})" for each in healers)
-        return CheckResult(Level.WARNING, f"other programs act on containers: {names}", HEALER_HINT)
-    if 0 < labelled < len(running) and not only:
-        summary = (
-            f"{labelled} of {len(running)} containers have the label {AUTOHEAL_SELECTOR}, and all are watched"
-        )
-        hint = f'to act only on those, as docker-autoheal does, set monitor.only = "{AUTOHEAL_SELECTOR}"'
-        return CheckResult(Level.WARNING, summary, hint)
+    """Whether other programs act on the containers. `only`: the setting `monitor.only`."""
+    running = [info.ref for info in containers if info.is_running]
+    if conflict := find_conflict(running, only):
+        return CheckResult(Level.WARNING, *conflict)
     return CheckResult(Level.OK, f"none among {len(running)} running containers, judging by their images")

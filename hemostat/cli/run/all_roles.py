@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,8 +12,10 @@ import click
 
 import hemostat
 from hemostat.cli.options import Globals
+from hemostat.cli.output.terminal import fold_line
 from hemostat.cli.run.roles import dry_run
-from hemostat.errors import EngineSilentError
+from hemostat.core.text import escape_controls
+from hemostat.errors import EngineError, EngineSilentError
 from hemostat.streams import ROLES, ROLES_BY_NAME
 from hemostat.terminal import is_terminal
 
@@ -102,10 +104,26 @@ def _check_settings(settings: "Settings") -> None:
     else:
         # Its roles ask a silent engine again.
         with suppress(EngineSilentError):
-            app.open_engine(settings).close()
+            _warn_of_healers(settings)
     app.open_notifiers(settings)
     app.make_advisor(settings, os.environ)
     app.open_bus(settings, start=True).close()
+
+
+def _warn_of_healers(settings: "Settings") -> None:
+    """Warn of other programs that act on containers. Raises EngineUnreachableError."""
+    from hemostat import app
+    from hemostat.core.setup.healers import find_conflict
+
+    with closing(app.open_engine(settings)) as engine:
+        try:
+            rows = engine.list_containers()
+        except EngineError:
+            return  # the monitor reports it
+    running = [row.ref for row in rows if row.status == "running"]
+    if conflict := find_conflict(running, settings.monitor.only):
+        text = f"hemostat: warning: {conflict.message}: {conflict.hint}"
+        click.echo(fold_line(escape_controls(text), sys.stderr), err=True)
 
 
 def make_child_arguments(

@@ -1,5 +1,6 @@
 """`hemostat migrate autoheal`: takes over the settings of a docker-autoheal or deunhealth container."""
 
+import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 INTRODUCTION: Final = (
     "Configuration of HemoStat, translated by hemostat migrate autoheal from the settings of {}. All other "
     "settings have their defaults: hemostat config show prints them."
+)
+REMOVE_SERVICE_TEXT: Final = (
+    "remove its service from the compose file: docker compose up would start it again"
 )
 CONTAINER_HINT: Final = "name it with --container, or write a configuration with hemostat init"
 
@@ -183,14 +187,17 @@ def _find_warnings(source: Source) -> tuple[str, ...]:
 
 
 def _list_next_steps(source: Source, migration: Migration, command: str) -> tuple[str, ...]:
-    name = source.info.ref.name
+    name = shlex.quote(source.info.ref.name)
     install = "pip install 'hemostat[apprise]' for the notifications"
     needs_apprise = any(f".{APPRISE_CHANNEL}." in each.key for each in migration.settings)
-    stop = f"docker stop {name} ends {source.healer}; docker start {name} is the way back"
+    stop = f"docker stop {name}"
+    if source.info.restart_policy == "always":  # the engine would start it again when it starts itself
+        stop = f"docker update --restart=no {name} && {stop}"
     return (
         *((install,) if needs_apprise else ()),
         f"{command} all --dry-run shows what HemoStat would do, beside {source.healer}",
-        *((stop,) if source.info.is_running else ()),
+        *((f"{stop} ends {source.healer}; docker start {name} is the way back",) * source.info.is_running),
+        *((REMOVE_SERVICE_TEXT,) * bool(source.info.ref.project)),
         f"{command} all starts HemoStat; {command} tui opens the dashboard",
     )
 

@@ -122,7 +122,7 @@ def _translate_selector(healer: Healer, selector: str, count: int) -> Line:
         old = f"label {DEUNHEALTH_SELECTOR}"
     else:
         old = f"{LABEL_VARIABLE}={WATCH_ALL if not selector else _shorten(selector.removesuffix('=true'))}"
-    new = f'monitor.only = "{_shorten(selector)}": {count} running containers now'
+    new = f'monitor.only = "{_shorten(selector)}" (running containers: {count})'
     return Line(
         Translation(old=old, new=new),
         (ProposedSetting("monitor.only", selector, explain_selector(selector)),),
@@ -162,7 +162,7 @@ def _translate_stop_labels(containers: Sequence[ContainerInfo]) -> Iterator[Line
     seconds = [each for each in requested if each is not None]
     if not seconds:
         return
-    old = f"label {AUTOHEAL_STOP_TIMEOUT.name}: {len(seconds)} containers"
+    old = f"label {AUTOHEAL_STOP_TIMEOUT.name} (containers: {len(seconds)})"
     longest, limit = min(max(seconds), MAX_STOP_SECONDS), ResponderSettings().stop_timeout_max
     if longest <= limit:
         yield Line(Translation(old=old, new="the same label"))

@@ -4,12 +4,13 @@ A container may have any name, so names tell nothing. Everybody can name an imag
 a warning, and never changes what HemoStat does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from hemostat.core.labels.definitions import AUTOHEAL
-from hemostat.core.model import ContainerInfo
+from hemostat.core.text import list_names
+from hemostat.events import Container
 
 
 class Healer(StrEnum):
@@ -65,6 +66,18 @@ AUTOHEAL_SELECTOR: Final = f"{AUTOHEAL.name}=true"
 DEUNHEALTH_SELECTOR: Final = "deunhealth.restart.on.unhealthy=true"
 
 
+HEALER_HINT: Final = (
+    "two programs that act on one container undo each other's work: stop one, or limit each by labels; "
+    "hemostat migrate autoheal takes over the settings of docker-autoheal and deunhealth"
+)
+LABEL_HINT: Final = f'to act only on those, as docker-autoheal does, set monitor.only = "{AUTOHEAL_SELECTOR}"'
+
+
+class Conflict(NamedTuple):
+    message: str
+    hint: str
+
+
 class RunningHealer(NamedTuple):
     """A running container, and the program in it."""
 
@@ -90,12 +103,27 @@ def is_database(image: str) -> bool:
     return split_repository(image)[-1] in DATABASES
 
 
-def find_running_healers(containers: Iterable[ContainerInfo]) -> tuple[RunningHealer, ...]:
-    """Return the running healers, by the name of the container."""
-    running = ((info.ref.name, find_healer(info.ref.image)) for info in containers if info.is_running)
-    return tuple(sorted(RunningHealer(name, healer) for name, healer in running if healer is not None))
+def find_running_healers(running: Iterable[Container]) -> tuple[RunningHealer, ...]:
+    """Return the healers among running containers, by the name of the container."""
+    programs = ((each.name, find_healer(each.image)) for each in running)
+    return tuple(sorted(RunningHealer(name, healer) for name, healer in programs if healer is not None))
 
 
-def has_autoheal_label(info: ContainerInfo) -> bool:
+def has_autoheal_label(container: Container) -> bool:
     """Return whether docker-autoheal acts on the container by default. It compares the text."""
-    return info.ref.labels.get(AUTOHEAL.name) == "true"
+    return container.labels.get(AUTOHEAL.name) == "true"
+
+
+def find_conflict(running: Sequence[Container], only: str) -> Conflict | None:
+    """Return what is wrong beside HemoStat: another healer runs, or labels for one select nothing here.
+    `running`: all running containers. `only`: the setting `monitor.only`."""
+    if healers := find_running_healers(running):
+        names = list_names(f"{each.container} ({each.healer})" for each in healers)
+        return Conflict(f"other programs act on containers: {names}", HEALER_HINT)
+    labelled = sum(map(has_autoheal_label, running))
+    if only or labelled in {0, len(running)}:
+        return None
+    message = (
+        f"{labelled} of {len(running)} containers have the label {AUTOHEAL_SELECTOR}, and all are watched"
+    )
+    return Conflict(message, LABEL_HINT)

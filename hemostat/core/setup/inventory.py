@@ -47,7 +47,7 @@ def take_inventory(containers: Sequence[ContainerInfo]) -> Inventory:
         running=len(running),
         with_health_check=sum(info.check is not None for info in running),
         restarted_by_engine=sum(info.restart_policy != "no" for info in running),
-        with_autoheal_label=sum(map(has_autoheal_label, running)),
+        with_autoheal_label=sum(has_autoheal_label(info.ref) for info in running),
         projects=tuple(sorted({info.ref.project for info in running if info.ref.project})),
         databases=tuple(
             sorted(
@@ -58,7 +58,7 @@ def take_inventory(containers: Sequence[ContainerInfo]) -> Inventory:
         ),
         healers=tuple(
             HealerContainer(container=each.container, program=str(each.healer))
-            for each in find_running_healers(containers)
+            for each in find_running_healers(info.ref for info in running)
         ),
         needs_trust=_needs_trust(containers),
     )

@@ -86,7 +86,7 @@ def test_longer_stop_label_raises_the_operators_limit():
     assert "responder.stop_timeout_max" not in get_values(migrate(containers=[make_info()]))
     short = migrate(containers=[make_info(autoheal__stop__timeout="60")])
     assert "responder.stop_timeout_max" not in get_values(short)
-    assert find_row(short, "label autoheal.stop.timeout: 1").new == "the same label"
+    assert find_row(short, "label autoheal.stop.timeout (containers: 1)").new == "the same label"
     long = migrate(containers=[make_info(autoheal__stop__timeout="300")])
     assert get_values(long)["responder.stop_timeout_max"] == "300s"
     beyond = migrate(containers=[make_info(autoheal__stop__timeout="3000")])

@@ -2,8 +2,7 @@
 
 import pytest
 
-from hemostat.core.model import ContainerInfo
-from hemostat.core.setup.healers import Healer, find_healer, find_running_healers, is_database
+from hemostat.core.setup.healers import Healer, find_conflict, find_healer, find_running_healers, is_database
 from hemostat.events import Container
 
 
@@ -24,17 +23,35 @@ def test_healer_is_recognized_by_the_repository_of_its_image(image, healer):
     assert find_healer(image) is healer
 
 
-def make_info(name: str, image: str, status: str = "running") -> ContainerInfo:
-    return ContainerInfo(ref=Container(id=name, name=name, image=image), status=status)
+def make(name: str, image: str = "nginx", label: str = "") -> Container:
+    return Container(id=name, name=name, image=image, labels={"autoheal": label} if label else {})
 
 
-def test_only_running_healers_are_reported_and_names_do_not_count():
-    containers = [
-        make_info("heal", "willfarrell/autoheal"),
-        make_info("old", "qmcgaw/deunhealth", "exited"),
-        make_info("autoheal", "nginx"),
-    ]
+def test_healers_are_known_by_images_and_not_by_names():
+    containers = [make("heal", "willfarrell/autoheal"), make("autoheal")]
     assert find_running_healers(containers) == (("heal", Healer.AUTOHEAL),)
+
+
+def test_other_healer_is_a_conflict():
+    conflict = find_conflict([make("heal", "qmcgaw/deunhealth"), make("web")], "team=web")
+    assert conflict.message == "other programs act on containers: heal (deunhealth)"
+    assert "hemostat migrate autoheal" in conflict.hint
+
+
+@pytest.mark.parametrize(
+    ("labels", "only", "expected"),
+    [
+        (("true", ""), "", True),
+        (("true", "false"), "", True),
+        (("true", ""), "autoheal=true", False),
+        (("true", "true"), "", False),
+        (("false", ""), "", False),
+        ((), "", False),
+    ],
+)
+def test_autoheal_labels_that_select_nothing_are_a_conflict(labels, only, expected):
+    conflict = find_conflict([make(f"c{number}", label=each) for number, each in enumerate(labels)], only)
+    assert (conflict is not None) is expected
 
 
 @pytest.mark.parametrize(
