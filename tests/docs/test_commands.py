@@ -30,6 +30,7 @@ APART = {
     "respond": "as above",
     "metrics": "runs until it is stopped: tests/cli/test_metrics.py",
     "init": "asks the engine and a person: tests/cli/test_init.py",
+    "init --path /etc/hemostat/hemostat.toml": "as above",
     "migrate autoheal": "reads a container: tests/cli/test_init.py",
     "migrate autoheal --dry-run": "as above",
     "events -f --json": "follows until it is stopped: tests/cli/test_events.py",
