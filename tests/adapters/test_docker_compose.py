@@ -3,19 +3,24 @@
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
+from hemostat.adapters.docker_engine.parse import parse_info
 from hemostat.adapters.docker_engine.replicas import make_copy_body
 from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.model import ContainerInfo
+from hemostat.core.remediation.scaling import get_service_id
 from hemostat.core.settings.trust import TRUST_OWN, get_replica_group
 from hemostat.errors import NoSuchContainerError, NotApplicableError
+from tests.fuzz.targets import INSPECTED, LISTED
 from tests.support.engine_fixtures import IMAGE, SESSION, eventually
 from tests.support.required import program
+from tests.support.rule_proxy import Rule, RuleProxy, Silence, told
 
 ID = "a" * 64
 FILE = f"""
@@ -154,6 +159,35 @@ def test_compose_owns_and_removes_the_replicas(docker_engine: DockerEngine, comp
     left = zip(volumes, peers, strict=True)
     # Compose leaves the volumes of what it takes away.
     docker("volume", "rm", *(volume for volume, info in left if is_gone(docker_engine, info)))
+
+
+@pytest.mark.parametrize(
+    "answer", [Silence(), told({}), told(["x" * (1 << 20)] * 17)], ids=["silent", "empty", "long"]
+)
+def test_forged_container_does_not_prevent_the_scaling_of_a_service(answer, tmp_path, monkeypatch):
+    """Its labels name project and service, and its inspection hangs or cannot be read."""
+    monkeypatch.setattr("hemostat.adapters.docker_engine.inspection.INSPECT_SECONDS", 0.5)
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
+    own = {**labels, "com.docker.compose.config-hash": "c" * 64, "com.docker.compose.container-number": "1"}
+    inspected = {
+        **INSPECTED,
+        "Name": "/shop_web_1",
+        "Config": {"Image": "nginx", "Labels": own},
+        "HostConfig": {"NetworkMode": "shop_default"},
+    }
+    rows = [{**LISTED, "Id": ID, "Labels": labels}, {**LISTED, "Id": INSPECTED["Id"], "Labels": own}]
+    rules = [
+        Rule("GET /version", told({"ApiVersion": "1.41"})),
+        Rule("GET /containers/json", told(rows)),
+        Rule(f"GET /containers/{ID}/json", answer),
+        Rule(f"GET /containers/{INSPECTED['Id']}/json", told(inspected)),
+    ]
+    service = get_service_id(parse_info(inspected).ref, TRUST_OWN)
+    with (
+        RuleProxy(tmp_path / "engine.sock", *rules, upstream="") as proxy,
+        closing(DockerEngine.connect(proxy.url, 5.0)) as engine,
+    ):
+        assert engine.read_service(str(service)).members == (INSPECTED["Id"],)
 
 
 @pytest.mark.docker

@@ -21,14 +21,15 @@ from hemostat.adapters.docker_engine.connection import (
     make_opener,
     read_json,
 )
-from hemostat.adapters.docker_engine.inspection import list_rows
-from hemostat.adapters.docker_engine.parse import parse_info, parse_stop_timeout
+from hemostat.adapters.docker_engine.inspection import INSPECT_SECONDS, inspect_all, list_rows, read_rows
+from hemostat.adapters.docker_engine.parse import parse_stop_timeout
 from hemostat.core.dependencies.declared import is_one_off
 from hemostat.core.labels.definitions import REPLICA
-from hemostat.core.model import Service
+from hemostat.core.model import ContainerInfo, Service
 from hemostat.core.remediation.scaling import is_member, split_service_id
 from hemostat.core.remediation.stop_timeout import bound_stop_seconds
 from hemostat.errors import EngineError, NotApplicableError
+from hemostat.events import Container
 
 PROJECT_LABEL: Final = "com.docker.compose.project"
 SERVICE_LABEL: Final = "com.docker.compose.service"
@@ -91,14 +92,27 @@ class Replicas:
 
     def _list_members(self) -> list[Inspected]:
         """All replicas by number, except those of `docker compose run`."""
-        labels = [f"{PROJECT_LABEL}={self._project}", f"{SERVICE_LABEL}={self._name}"]
         with self._connection.lend_client(f"list replicas of {self._name}") as client:
-            rows, open_answer = list_rows(self._connection, {"label": labels}), make_opener(client)
-            members = [inspect_container(open_answer, row["Id"]) for row in rows]
-        return sorted((each for each in members if self._is_replica(each)), key=_read_number)
+            open_answer = make_opener(client, INSPECT_SECONDS)
+            members = [inspect_container(open_answer, each) for each in self._find_replicas()]
+        return sorted(members, key=_read_number)
 
-    def _is_replica(self, member: Inspected) -> bool:
-        ref = parse_info(member).ref
+    def _find_replicas(self) -> list[str]:
+        """The ids of all replicas. Any user can create containers with the labels of the service: one that
+        cannot be inspected counts only if its other labels show that it is a replica. Raises EngineError."""
+        labels = [f"{PROJECT_LABEL}={self._project}", f"{SERVICE_LABEL}={self._name}"]
+        listed = {each.ref.id: each.ref for each in read_rows(list_rows(self._connection, {"label": labels}))}
+        replicas = []
+        for container, answer in inspect_all(self._connection, list(listed), "").items():
+            ref = answer.ref if isinstance(answer, ContainerInfo) else listed[container]
+            if not self._is_replica(ref):
+                continue
+            if isinstance(answer, EngineError):
+                raise answer
+            replicas.append(container)
+        return replicas
+
+    def _is_replica(self, ref: Container) -> bool:
         return is_member(ref, self._id) and not is_one_off(ref)
 
     def _add(self, model: Inspected, number: int) -> None:
