@@ -82,9 +82,10 @@ def test_answer_that_never_completes_is_given_up(connect, kind, call):
         assert isinstance(asked.exception(), EngineError | None)
 
 
-def test_connection_by_tcp_is_limited_too():
-    with RuleProxy(None, Rule("", NEVER_COMPLETE["header"]), upstream="") as proxy:
-        with pytest.raises(EngineUnreachableError):
+@pytest.mark.parametrize("kind", NEVER_COMPLETE)
+def test_connection_by_tcp_is_limited_too(kind):
+    with RuleProxy(None, Rule("", NEVER_COMPLETE[kind]), upstream="") as proxy:
+        with pytest.raises(EngineUnreachableError, match="does not answer in time"):
             DockerEngine.connect(proxy.url, timeout=0.3)
         assert proxy.asked
 

@@ -141,14 +141,13 @@ class ClientPool:
             self._tunnel.open()
 
     def _take(self) -> docker.APIClient:
-        try:
+        with suppress(IndexError):
             return self._idle.pop()
-        except IndexError:
-            client = self._connect()
-            self._version = client.api_version
-            if client.base_url == SOCKET:
-                client.headers["Connection"] = "close"
-            return client
+        client = self._connect()
+        self._version = client.api_version
+        if client.base_url == SOCKET:
+            client.headers["Connection"] = "close"
+        return client
 
     def _connect(self) -> docker.APIClient:
         try:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from docker.errors import APIError, DockerException, InvalidVersion, NotFound
 from requests import JSONDecodeError, ReadTimeout, RequestException, Response, Timeout
+from urllib3.exceptions import ReadTimeoutError
 
 from hemostat.adapters.docker_engine.mounted_socket import explain_socket
 from hemostat.core.redact.address import SHOWN_MASK
@@ -191,7 +192,7 @@ def _make_unreachable_error(error: Exception, url: str) -> EngineUnreachableErro
         )
     if system is None and not any(isinstance(each, RequestException) for each in causes):
         return make_address_error(url if SHOWN_MASK in url else error)
-    silent = any(isinstance(each, Timeout) for each in causes)
+    silent = any(isinstance(each, Timeout | ReadTimeoutError) for each in causes)
     reason = (
         system.strerror
         if system
