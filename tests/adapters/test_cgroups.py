@@ -552,6 +552,19 @@ def test_own_process_with_the_containers_pid_is_ignored(full: Tree) -> None:
     assert (sample.memory, sample.received, sample.descriptors) == (30_000, None, None)
 
 
+@pytest.mark.parametrize(
+    "cgroup", ["/", f"/../docker-{ID}.scope", f"/../../user.slice/libpod-{ID}.scope/container"]
+)
+def test_nothing_is_read_from_the_own_cgroup_in_a_private_namespace(tmp_path: Path, cgroup: str) -> None:
+    """As an engine on cgroup v2 starts HemoStat: the mounted hierarchy begins at HemoStat's own cgroup."""
+    tree = Tree(tmp_path, V2_MOUNTS)
+    tree.v2("")
+    tree.write(f"proc/{PID}/cgroup", f"0::{cgroup}\n")
+    sampler = CgroupSampler(tmp_path)
+    assert sampler.sample([info()], 5.0) == []
+    assert not sampler.is_usable(info())
+
+
 @pytest.mark.parametrize("is_process_visible", [True, False])
 @pytest.mark.parametrize("kind", PODMAN_PATHS)
 def test_cgroup_of_podman_is_found(tmp_path: Path, kind: str, *, is_process_visible: bool) -> None:
