@@ -26,7 +26,13 @@ from hemostat.app.connections import (
     open_operator,
     open_redis,
 )
-from hemostat.app.engines import EnginePool, check_engine_addresses, make_engine_address, open_engine
+from hemostat.app.engines import (
+    EnginePool,
+    check_engine_addresses,
+    make_engine_address,
+    open_engine,
+    select_host,
+)
 from hemostat.app.llm import make_advisor, open_eval_run
 from hemostat.app.metrics import run_metrics
 from hemostat.app.notifications import find_webhook_doubts, make_notifier, open_notifiers
@@ -65,5 +71,6 @@ __all__ = [
     "open_redis",
     "run_metrics",
     "run_role",
+    "select_host",
     "stop_embedded_redis",
 ]

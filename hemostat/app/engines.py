@@ -41,6 +41,20 @@ def check_engine_addresses(settings: Settings) -> None:
             raise ConfigError(f"engine {name}: {error.message}", hint=error.hint) from None
 
 
+def select_host(settings: Settings, host: str) -> Settings:
+    """Return the settings of the engine of this host. One engine without a name in the settings is asked
+    about every host, because the monitor may have another name for its host. Raises EngineError."""
+    if not settings.engines:
+        return settings
+    if host not in settings.engines:
+        raise _make_unconfigured_error(host)
+    return settings.select_engine(host)
+
+
+def _make_unconfigured_error(host: str) -> EngineError:
+    return EngineError(f"it runs on {host}, whose engine is not configured here")
+
+
 class _Slot:
     """An engine that is opened at its first use."""
 
@@ -83,7 +97,7 @@ class EnginePool:
         next call tries again, and EngineError for a host whose engine is not configured here."""
         slot = self._slots.get(host)
         if slot is None:
-            raise EngineError(f"it runs on {host}, whose engine is not configured here")
+            raise _make_unconfigured_error(host)
         return slot.get()
 
     def close(self) -> None:

@@ -149,14 +149,14 @@ def test_existing_file_is_not_overwritten(hemostat, bus, tmp_path):
     ],
 )
 def test_invalid_arguments_are_one_line(hemostat, monkeypatch, arguments, code, why):
-    monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
+    monkeypatch.setattr("hemostat.supervisor.child_process.die_with_parent", lambda _: None)
     told = hemostat(*arguments)
     assert (told.code, told.err.count("\n")) == (code, 1)
     assert why in told.err
 
 
 def test_damaged_replay_file_is_reported_in_one_line(hemostat, monkeypatch, tmp_path):
-    monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
+    monkeypatch.setattr("hemostat.supervisor.child_process.die_with_parent", lambda _: None)
     file = tmp_path / "a.jsonl"
     file.write_bytes(encode_header("h", NOW) + b"x\n")
     told = hemostat("tui", "--served", "1", "--replay", str(file))
@@ -190,7 +190,7 @@ def test_demo_file_is_small_and_anonymous():
 def opened(monkeypatch):
     """The models that dashboards are opened on."""
     models = []
-    monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
+    monkeypatch.setattr("hemostat.supervisor.child_process.die_with_parent", lambda _: None)
     monkeypatch.setattr("hemostat.tui.run", lambda model: models.append(model) or 0)
     return models
 

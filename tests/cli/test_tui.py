@@ -12,7 +12,7 @@ from hemostat.errors import EngineError
 def test_only_a_live_writable_dashboard_can_act(hemostat, monkeypatch, options, acts):
     models = []
     monkeypatch.setattr("hemostat.tui.run", lambda model: models.append(model) or 0)
-    monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
+    monkeypatch.setattr("hemostat.supervisor.child_process.die_with_parent", lambda _: None)
     assert hemostat("tui", "--served", "1", *options).code == 0
     (model,) = models
     assert (model.act is not None) is acts
@@ -28,7 +28,7 @@ def test_only_a_live_writable_terminal_opens_shells(hemostat, monkeypatch, optio
     models = []
     monkeypatch.setattr("hemostat.tui.run", lambda model: models.append(model) or 0)
     monkeypatch.setattr("hemostat.tui.find_obstacle", lambda *_, **__: None)
-    monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
+    monkeypatch.setattr("hemostat.supervisor.child_process.die_with_parent", lambda _: None)
     monkeypatch.setattr("hemostat.tui.served.limit_process", lambda: None)
     assert hemostat("tui", *options).code == 0
     assert (models[0].find_shell is not None) is opens
@@ -69,7 +69,7 @@ def test_dashboard_opens_the_engine_of_a_host(hemostat, environ, monkeypatch, en
 
     monkeypatch.setattr("hemostat.app.engines.open_engine", connect)
     monkeypatch.setattr("hemostat.tui.run", look)
-    monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
+    monkeypatch.setattr("hemostat.supervisor.child_process.die_with_parent", lambda _: None)
     assert hemostat("tui", "--served", "1").code == 0
     assert results == expected
     assert {each.name for each in opened} == {"closed"}

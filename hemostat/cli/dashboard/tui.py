@@ -16,10 +16,9 @@ from hemostat.cli.completion.names import complete_files
 from hemostat.cli.dashboard.record import Duration, make_replay
 from hemostat.cli.options import Globals
 from hemostat.cli.output.terminal import is_interactive
-from hemostat.errors import EngineError, UsageError
+from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
-    from hemostat.config import Settings
     from hemostat.core.evidence.snapshot import EvidenceSnapshot
     from hemostat.core.history.comparison import PeriodReport
     from hemostat.core.history.replay import Replay
@@ -130,16 +129,6 @@ def tui(
         return code
 
 
-def _select_host(settings: "Settings", host: str) -> "Settings":
-    """Return the settings of the engine of this host. One engine without a name in the settings is asked
-    about every host, because the monitor may have another name for its host. Raises EngineError."""
-    if not settings.engines:
-        return settings
-    if host not in settings.engines:
-        raise EngineError(f"it runs on {host}, whose engine is not configured here")
-    return settings.select_engine(host)
-
-
 def _choose_exports(*, served: bool, read_only: bool) -> "Exports":
     from hemostat.tui.context import Exports
 
@@ -190,7 +179,7 @@ def _open_live(
     shells: dict[str, ContainerShell] = {}
 
     def find_shell(host: str) -> ContainerShell:
-        shell = LazyValue(lambda: _import_app().make_shell(_select_host(settings, host)))
+        shell = LazyValue(lambda: _import_app().make_shell(_import_app().select_host(settings, host)))
         return shells.setdefault(host, cast("ContainerShell", shell))
 
     clock = SystemClock(threading.Event())
@@ -199,7 +188,7 @@ def _open_live(
         clock,
         appearance=appearance,
         evidence=evidence,
-        engine=lambda host: engines.get(_select_host(settings, host).host_name),
+        engine=lambda host: engines.get(_import_app().select_host(settings, host).host_name),
         act=None if read_only else OrderBuilder(orders, clock, by=find_user()),
         safety=lambda host: orders.read_overview(host),  # noqa: PLW0108 - looking `overview` up opens it
         saved=settings.state_path / FILE_NAME,
