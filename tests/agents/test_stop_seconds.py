@@ -48,3 +48,14 @@ def test_container_is_started_after_a_raise_only_where_it_exited_for_it(kind, st
     assert "memory" in executor.perform(request.data, info).detail
     assert scene.starts() - before == starts
     assert scene.engine.inspect("small").memory_limit > 64 * MIB
+
+
+def test_start_of_a_resumed_action_is_logged_once(caplog):
+    caplog.set_level("INFO")
+    scene = ResponderHarness()
+    executor = ActionExecutor(scene.engine, scene.clock, ResponderSettings())
+    request = scene.request(Kind.EXITED, Action.RESTART, container="web").data
+    since = scene.engine.inspect("web").started_at
+    for again in (False, True, True):
+        executor.perform(request, scene.engine.inspect("web"), since=since, again=again)
+    assert caplog.text.count("action.started") == 1

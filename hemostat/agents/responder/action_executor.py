@@ -132,7 +132,8 @@ class ActionExecutor:
 
         Raises NotApplicableError where the action does not apply and nothing was done, and EngineError.
         """
-        logger.info("action.started action=%s container=%s", request.action, request.alert.container.name)
+        if not again:
+            logger.info("action.started action=%s container=%s", request.action, request.alert.container.name)
         if request.action is Action.CLEANUP and request.alert.container.is_host:
             return self._clean_host()
         info = _require_found(current)
