@@ -96,10 +96,11 @@ def single(notification: Notification, templates: Mapping[str, str], *, brief: b
 def _list_commands(notification: Notification) -> str:
     """The commands, quoted for a shell."""
     incident = shlex.quote(_sanitize(notification.incident))
-    commands = [f"hemostat explain {incident}"]
-    if notification.needs_people:
-        commands.append(f"hemostat acknowledge {incident}")
-    return "; ".join(commands)
+    explain = f"hemostat explain {incident}"
+    if not notification.needs_people:
+        return explain
+    # "or" is no separator for a shell: the whole line, when pasted, closes nothing.
+    return f"{explain}; hemostat acknowledge {incident} or hemostat close {incident}"
 
 
 def build_digest(

@@ -37,7 +37,7 @@ def test_commands_are_quoted_for_a_shell(incident):
     lexer.whitespace_split = True
     program, explain, first, separator, *rest = lexer
     assert (program, explain, separator) == ("hemostat", "explain", ";")
-    assert rest == ["hemostat", "acknowledge", first]
+    assert rest == ["hemostat", "acknowledge", first, "or", "hemostat", "close", first]
 
 
 def test_brief_is_the_headline_alone():
@@ -104,7 +104,7 @@ def test_field_without_a_value_is_empty_in_a_template():
 
 def test_message_names_the_commands_for_its_incident():
     assert single(make_notification(Topic.ESCALATED), {}).more == (
-        "hemostat explain i1; hemostat acknowledge i1"
+        "hemostat explain i1; hemostat acknowledge i1 or hemostat close i1"
     )
     assert single(make_notification(Topic.OPENED), {}).more == "hemostat explain i1"
 
