@@ -52,6 +52,7 @@ ANSWERS = {
 COMPOSE = "compose:shop/web"
 READING: dict[str, Callable[[DockerEngine], object]] = {
     "version": lambda engine: engine.version(),
+    "locate": lambda engine: engine.locate(),
     "list_containers": lambda engine: engine.list_containers(),
     "inspect_all": lambda engine: engine.inspect_all([ID]),
     "inspect_everything": lambda engine: engine.inspect_everything(),
