@@ -38,9 +38,9 @@ def list_descriptors():
     print(*os.listdir("/proc/self/fd")[:-1])
     return 0
 text, code = read(fork("monitor", list_descriptors, keep))
-kept = {0, 1, 2, keep}
-found = set(map(int, text.split()))
-print(code, kept <= found, len(found - kept))
+expected = {0, 1, 2, keep}
+descriptors = set(map(int, text.split()))
+print(code, expected <= descriptors, len(descriptors - expected))
 """)
     # The one more is the file that the child has opened.
     assert output.split() == ["0", "True", "1"]

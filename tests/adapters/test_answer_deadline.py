@@ -77,9 +77,9 @@ def connect(tmp_path: Path) -> Iterator[Callable[..., DockerEngine]]:
 @pytest.mark.parametrize("kind", NEVER_COMPLETE)
 def test_answer_that_never_completes_is_given_up(connect, kind, call):
     with closing(connect(Rule("", NEVER_COMPLETE[kind]))) as engine:
-        asked = run_in_background(lambda: CALLS[call](engine), "ask")
-        assert wait([asked], 20).done
-        assert isinstance(asked.exception(), EngineError | None)
+        answer = run_in_background(lambda: CALLS[call](engine), "ask")
+        assert wait([answer], 20).done
+        assert isinstance(answer.exception(), EngineError | None)
 
 
 @pytest.mark.parametrize("kind", NEVER_COMPLETE)

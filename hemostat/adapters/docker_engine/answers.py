@@ -176,24 +176,24 @@ def translate_broken() -> Iterator[None]:
 
 
 def split_lines(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
-    begun = bytearray()
+    line_start = bytearray()
     size = 0
     for chunk in chunks:
         *ends, rest = chunk.split(b"\n")
         for end in ends:
             if size + len(end) <= most:
-                yield bytes(begun) + end
+                yield bytes(line_start) + end
             else:
                 logger.warning("engine_line.rejected bytes=%d", size + len(end))
-            begun.clear()
+            line_start.clear()
             size = 0
         size += len(rest)
         if size <= most:
-            begun += rest
+            line_start += rest
         else:
-            begun.clear()
+            line_start.clear()
     if size <= most:
-        yield bytes(begun)
+        yield bytes(line_start)
 
 
 def read_log_end(response: Response, *, framed: bool) -> bytes:

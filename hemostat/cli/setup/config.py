@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from hemostat.cli.completion.names import complete_files, complete_settings
+from hemostat.cli.completion.names import complete_settings
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.terminal import write_json
 from hemostat.cli.root import Group
-from hemostat.cli.setup.config_file import find_target, write_config
+from hemostat.cli.setup.config_file import find_target, force_option, path_option, write_config
 from hemostat.cli.setup.config_text import activate_settings, format_origins, nest, read_example
 from hemostat.core.text import escape_controls
 from hemostat.errors import ConfigError, HemoStatError, UsageError
@@ -51,13 +51,8 @@ def config() -> None:
 
 
 @config.command()
-@click.option(
-    "--path",
-    metavar="FILE",
-    shell_complete=complete_files,
-    help="Target file. Default: --config, else the user's configuration directory.",
-)
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@path_option
+@force_option
 @click.pass_obj
 @prints_json(JsonShape("cli.setup.config:ConfigFile"))
 def init(options: Globals, path: str | None, force: bool) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import msgspec
 
 from hemostat.cli.completion.complete import PROGRAM_NAME
+from hemostat.cli.completion.names import complete_files
 from hemostat.cli.options import CONFIG_VARIABLE, Globals
 from hemostat.cli.setup.config_text import format_inline
 from hemostat.core.redact.address import mask_channel_url
@@ -18,6 +20,15 @@ from hemostat.output_file import write_output
 
 if TYPE_CHECKING:
     from hemostat.config import Settings
+
+
+path_option = click.option(
+    "--path",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Target file. Default: --config, else the user's configuration directory.",
+)
+force_option = click.option("--force", is_flag=True, help="Overwrite an existing file.")
 
 
 class SettingLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, get_args
 import click
 import msgspec
 
-from hemostat.cli.completion.names import complete_containers, complete_files
+from hemostat.cli.completion.names import complete_containers
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.terminal import fold_line, write_json
@@ -18,8 +18,10 @@ from hemostat.cli.setup.config_file import (
     describe_settings,
     find_replaced,
     find_target,
+    force_option,
     load_present_settings,
     make_command,
+    path_option,
     refuse_existing,
     write_config,
 )
@@ -77,13 +79,8 @@ class InitResult(msgspec.Struct, frozen=True, kw_only=True):
     shell_complete=complete_containers,
     help="Never act on these containers: db,postgres*, or none.",
 )
-@click.option(
-    "--path",
-    metavar="FILE",
-    shell_complete=complete_files,
-    help="Target file. Default: --config, else the user's configuration directory.",
-)
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@path_option
+@force_option
 @click.pass_obj
 @prints_json(JsonShape("cli.setup.init:InitResult"))
 def init(

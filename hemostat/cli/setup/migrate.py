@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 import click
 import msgspec
 
-from hemostat.cli.completion.names import complete_containers, complete_files
+from hemostat.cli.completion.names import complete_containers
 from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row, Table, show_table
@@ -19,8 +19,10 @@ from hemostat.cli.setup.config_file import (
     describe_settings,
     find_replaced,
     find_target,
+    force_option,
     load_present_settings,
     make_command,
+    path_option,
     refuse_existing,
     write_config,
 )
@@ -94,13 +96,8 @@ def migrate() -> None:
     help="auto acts as the other program does; dry-run only reports.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the translation; write no file.")
-@click.option(
-    "--path",
-    metavar="FILE",
-    shell_complete=complete_files,
-    help="Target file. Default: --config, else the user's configuration directory.",
-)
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@path_option
+@force_option
 @click.pass_obj
 @prints_json(JsonShape("cli.setup.migrate:MigrationResult"))
 def autoheal(
@@ -169,10 +166,10 @@ def _find_source(engine: "Engine", name: str | None) -> Source:
     ]
     if len(infos) != 1:
         names = list_names(info.ref.name for info in infos)
-        found = (
+        message = (
             f"several containers run docker-autoheal or deunhealth: {names}" if infos else NOT_RUNNING_TEXT
         )
-        raise UsageError(found, hint=CONTAINER_HINT)
+        raise UsageError(message, hint=CONTAINER_HINT)
     return _find_source(engine, infos[0].ref.id)
 
 

@@ -163,8 +163,8 @@ def test_labels_of_other_software_are_dropped():
     ],
 )
 def test_label_that_selects_the_containers_is_valid(selector, group):
-    found = {"hemostat.team": "red", "auto-heal": "true", "hemostat.protect": "true"}
+    labels = {"hemostat.team": "red", "auto-heal": "true", "hemostat.protect": "true"}
     assert mistakes.find_selector_label(selector) == group
-    kept = build_reference("c", "c", "", found, mistakes.find_selector_label(selector)).labels
-    assert {"hemostat.team", "auto-heal"} & kept.keys() == {"hemostat.team", "auto-heal"} - {group}
-    assert definitions.PROTECT.read_from(kept)
+    own_labels = build_reference("c", "c", "", labels, mistakes.find_selector_label(selector)).labels
+    assert {"hemostat.team", "auto-heal"} & own_labels.keys() == {"hemostat.team", "auto-heal"} - {group}
+    assert definitions.PROTECT.read_from(own_labels)

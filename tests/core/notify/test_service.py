@@ -9,6 +9,12 @@ from hemostat.core.notify.service import (
 )
 
 
+def assert_objection(objection, words):
+    assert objection is not None
+    assert words in objection.message
+    assert "secretpart" not in f"{objection.message} {objection.hint}"
+
+
 @pytest.mark.parametrize(
     ("url", "service"),
     [
@@ -57,10 +63,7 @@ def test_address_of_apprise_is_described_by_its_scheme():
     ],
 )
 def test_address_of_a_page_is_doubted_without_showing_it(url, words):
-    found = find_doubt(url)
-    assert found is not None
-    assert words in found.message
-    assert "secretpart" not in f"{found.message} {found.hint}"
+    assert_objection(find_doubt(url), words)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,4 @@ def test_address_of_a_page_is_doubted_without_showing_it(url, words):
     ],
 )
 def test_address_that_cannot_be_used_is_refused_without_showing_it(url, words):
-    found = find_mistake(url)
-    assert found is not None
-    assert words in found.message
-    assert "secretpart" not in f"{found.message} {found.hint}"
+    assert_objection(find_mistake(url), words)
