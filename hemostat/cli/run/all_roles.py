@@ -59,6 +59,7 @@ def everything(options: Globals, parent: int | None) -> int:
         else RotatedLines(make_rotating_handler(options.log_file))
     )
     gc.freeze()
+    gc.enable()
     try:
         return supervisor.supervise(
             list_children(settings),
@@ -76,7 +77,6 @@ def _run_child(options: Globals, parent: int, name: str, instance: str, ready: i
     """Run the command of a role in its forked process, with the settings as they are now."""
     from hemostat.cli.main import run
 
-    gc.enable()
     role, _, engine = name.partition(" ")
     command = ROLES_BY_NAME[role].command if role in ROLES_BY_NAME else role
     arguments = make_child_arguments(command, instance, parent, options, engine)
