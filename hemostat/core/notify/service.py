@@ -3,6 +3,7 @@
 The address is a secret: answers contain nothing of it except the name of a well-known service.
 """
 
+import re
 from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -49,6 +50,11 @@ CHAT_PATH: Final = "/hooks/"
 APPRISE_SERVICES: Final = {"api.pushover.net": ("Pushover", "pover://…")}
 """Services whose address alone is not enough to send a message, and their Apprise URLs."""
 WEB_SCHEMES: Final = frozenset({"http", "https"})
+UNSAFE_CHARACTERS: Final = re.compile(r"[\s\\]")
+"""Characters that no host and no login has: programs disagree about where the host begins."""
+TOPIC_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""Names of topics that ntfy accepts."""
+MALFORMED: Final = AddressObjection("its URL is malformed", "check its address")
 SLACK_HINT: Final = "use an incoming webhook, with /services/ in its path: api.slack.com/messaging/webhooks"
 
 
@@ -91,7 +97,9 @@ def find_mistake(url: str) -> AddressObjection | None:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        return AddressObjection("its URL is malformed", "check its address")
+        return MALFORMED
+    if not parts.hostname or UNSAFE_CHARACTERS.search(parts.netloc):
+        return MALFORMED
     return _find_missing_part(url, parts.path)
 
 
@@ -109,7 +117,7 @@ def _find_missing_part(url: str, path: str) -> AddressObjection | None:
                 "use https://events.pagerduty.com/v2/enqueue?routing_key=KEY, with the key of an "
                 "integration for the Events API v2",
             )
-        case Service.NTFY if not path.strip("/") or "/" in path.strip("/"):
+        case Service.NTFY if not TOPIC_PATTERN.fullmatch(path.strip("/")):
             return AddressObjection("its URL names no topic of ntfy", "use https://ntfy.sh/TOPIC")
     return None
 

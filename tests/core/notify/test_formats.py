@@ -89,7 +89,8 @@ def test_secrets_of_an_address_are_sent_where_the_service_reads_them():
     )
     url, body = build_request("https://me:secret@ntfy.example.org/ops?auth=x", MESSAGES["facts"])
     assert (url, body["topic"]) == ("https://me:secret@ntfy.example.org/?auth=x", "ops")
-    url, body = build_request(ADDRESSES[Service.PAGERDUTY], MESSAGES["facts"])
+    twice = f"{ADDRESSES[Service.PAGERDUTY]}&routing_key=other"
+    url, body = build_request(twice, MESSAGES["facts"])
     assert (url, body["routing_key"]) == ("https://events.pagerduty.com/v2/enqueue", KEY)
 
 

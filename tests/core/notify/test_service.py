@@ -80,6 +80,10 @@ def test_address_of_a_page_is_doubted_without_showing_it(url, words):
         ("https://events.pagerduty.com/v2/enqueue?secretpart=1", "no integration"),
         ("https://ntfy.sh/", "no topic"),
         ("https://ntfy.sh/a/secretpart", "no topic"),
+        ("https://ntfy.sh/a%20secretpart", "no topic"),
+        ("https:///secretpart", "malformed"),
+        ("https://ex ample.org/secretpart", "malformed"),
+        ("https://discord.com\\@example.org/secretpart", "malformed"),
     ],
 )
 def test_address_that_cannot_be_used_is_refused_without_showing_it(url, words):

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from hemostat.core.notify.formats.plain import format_body, format_title
 from hemostat.core.notify.message import Message
 from hemostat.core.notify.notification import ENDED_TOPICS, PEOPLE_TOPICS
+from hemostat.core.notify.service import read_query
 from hemostat.core.settings.alert import Topic
 from hemostat.core.text import truncate
 from hemostat.events import Severity
@@ -30,8 +31,7 @@ def build_telegram(url: str, message: Message) -> tuple[str, dict[str, Any]]:
     """A text without markup, and without previews of links: core.telegram.org/bots/api#sendmessage."""
     parts = urlsplit(url)
     path = parts.path.rstrip("/")
-    query = dict(parse_qsl(parts.query))
-    body: dict[str, Any] = {name: query[name] for name in TELEGRAM_PARAMETERS if name in query}
+    body: dict[str, Any] = {name: value for name in TELEGRAM_PARAMETERS if (value := read_query(url, name))}
     body["text"] = f"{format_title(message)}\n{format_body(message, TELEGRAM_CHARACTERS)}".strip()
     body["link_preview_options"] = {"is_disabled": True}
     address = parts._replace(path=path if path.endswith(SEND_METHOD) else path + SEND_METHOD, query="")
@@ -54,12 +54,11 @@ def build_pagerduty(url: str, message: Message) -> tuple[str, dict[str, Any]]:
     """An event of the Events API v2, which the end of the incident resolves. A message about many incidents
     resolves none."""
     parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
-    key = query.pop("routing_key")
+    query = {name: value for name, value in parse_qsl(parts.query) if name != "routing_key"}
     is_end = message.topic in ENDED_TOPICS and bool(message.incident)
     facts = dict(message.facts)
     body: dict[str, Any] = {
-        "routing_key": key,
+        "routing_key": read_query(url, "routing_key"),
         "event_action": "resolve" if is_end else "trigger",
         "payload": {
             "summary": truncate(message.title, PAGERDUTY_SUMMARY_CHARACTERS),
