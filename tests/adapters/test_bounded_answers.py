@@ -11,7 +11,7 @@ import requests
 from hemostat.adapters.notify import apprise, response_limit
 from hemostat.adapters.notify.apprise import Apprise
 from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
-from hemostat.adapters.notify.slack import Slack
+from hemostat.adapters.notify.webhook import Webhook
 from hemostat.core.notify.message import single
 from hemostat.errors import NotifyError
 from tests.support.endless_server import (
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def slack(place: str) -> Callable[[], None]:
-    return lambda: Slack(f"http://{place}/services/x").send(MESSAGE)
+    return lambda: Webhook(f"http://{place}/services/x").send(MESSAGE)
 
 
 def heartbeat(place: str) -> Callable[[], None]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
-from hemostat.adapters.notify.slack import Slack
+from hemostat.adapters.notify.webhook import Webhook
 from hemostat.core.notify.message import single
 from hemostat.errors import NotifyError
 from tests.support.hook import SECRET, hooked
@@ -31,7 +31,7 @@ def no_proxies(monkeypatch):
 
 def failure(url: str) -> NotifyError:
     with pytest.raises(NotifyError) as caught:
-        Slack(url).send(MESSAGE)
+        Webhook(url).send(MESSAGE)
     told = str(caught.value)
     assert SECRET not in told
     assert "\n" not in told
@@ -148,7 +148,7 @@ def test_html_response_is_not_a_delivery(hook):
 
 def test_ok_of_slack_with_an_html_type_is_a_delivery(hook):
     hook.headers, hook.body = {"Content-Type": "text/html"}, b"ok"
-    Slack(hook.url).send(MESSAGE)
+    Webhook(hook.url).send(MESSAGE)
 
 
 def test_ping_failures_have_the_same_texts():
