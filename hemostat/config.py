@@ -32,6 +32,7 @@ from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.store import StoreSettings
 from hemostat.core.settings.trust import TrustSettings
 from hemostat.core.settings.tui import TuiSettings
+from hemostat.core.settings.windows import find_window_mistakes
 from hemostat.core.text import list_names, quote_text
 from hemostat.core.units import MAX_BYTES, MAX_SECONDS
 from hemostat.errors import ConfigError, UsageError
@@ -235,6 +236,8 @@ def load(
         raise ConfigError(f"{layers['monitor.projects'].origin}: monitor.projects.{key} {why}")
     for table, key, why in alerting.find_alert_mistakes(settings.alert):
         raise ConfigError(f"{layers[table].origin}: {table}.{key} {why}")
+    for why in find_window_mistakes(settings.responder.windows):
+        raise ConfigError(f"{layers['responder.windows'].origin}: responder.windows{why}")
     try:
         _ = settings.metrics.host_and_port
     except ValueError as error:

@@ -2,12 +2,13 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from hemostat.core.metrics.definitions import Labels, Measure
+from hemostat.core.remediation.modes import CurrentModes
 from hemostat.core.text import truncate
 from hemostat.events import Event, Figure, Heartbeat
 from hemostat.ports import Bus, Clock
@@ -49,8 +50,7 @@ class HeartbeatSender:
         host: str,
         instance: str,
         pid: int,
-        mode: str = "",
-        modes: Mapping[str, str] = {},
+        find_modes: Callable[[float], CurrentModes] = lambda _now: CurrentModes(),
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._bus = bus
@@ -64,9 +64,8 @@ class HeartbeatSender:
             pid=pid,
             started=clock.now(),
             every=HEARTBEAT_SECONDS,
-            mode=mode,
-            modes=dict(list(modes.items())[:MAX_MODES]),
         )
+        self._find_modes = find_modes
         self._next_due = 0.0
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, Labels]] = Counter()
@@ -84,6 +83,7 @@ class HeartbeatSender:
     def send(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:
         now = self._clock.now()
         self._next_due = now + HEARTBEAT_SECONDS
+        modes = self._find_modes(now)
         with self._lock:
             figures = tuple(Figure(name, labels, count) for (name, labels), count in self._counts.items())
         fact = msgspec.structs.replace(
@@ -93,6 +93,10 @@ class HeartbeatSender:
             trouble=trouble,
             warnings=warnings,
             figures=figures,
+            mode=modes.mode,
+            modes=dict(list(modes.stricter.items())[:MAX_MODES]),
+            mode_since=modes.since,
+            windows=modes.windows,
         )
         event = Event.make(bound_heartbeat(fact), time=now, host=self.host, source=self._source)
         self._bus.publish_live([event], ttl=3 * HEARTBEAT_SECONDS)

@@ -14,7 +14,7 @@ from hemostat.agents.monitor.loop_errors import LIST_ACTIVITY, LoopErrors
 from hemostat.agents.monitor.measurements import Measurements
 from hemostat.agents.monitor.observation_queue import ObservationQueue
 from hemostat.core.backoff import compute_backoff
-from hemostat.core.detection.review import DRY_RUN
+from hemostat.core.detection.review import NO_ACTION_MODES
 from hemostat.core.metrics.definitions import SAMPLES
 from hemostat.core.model import (
     REMOVED_STATUS,
@@ -28,7 +28,7 @@ from hemostat.core.model import (
     Samples,
     Waited,
 )
-from hemostat.core.remediation.policy import MODES_BY_STRICTNESS
+from hemostat.core.remediation.modes import STRICTNESS
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.errors import BusError
 from hemostat.events import DURABLE, ContainerStats, Event, Heartbeat
@@ -176,11 +176,13 @@ class Watcher:
         beats = [event.data for event in events if event.host == self._heartbeat.host]
         responders = [each for each in beats if isinstance(each, Heartbeat) and each.role == "responder"]
         modes = {each.mode for each in responders}
-        if not modes or not modes <= set(MODES_BY_STRICTNESS):
+        if not modes or not modes <= STRICTNESS.keys():
             return
-        rehearsed = {name for each in responders for name, mode in each.modes.items() if mode == DRY_RUN}
-        laxest = min(modes, key=MODES_BY_STRICTNESS.index)
-        since = min(each.started for each in responders if each.mode == laxest)
+        rehearsed = {
+            name for each in responders for name, mode in each.modes.items() if mode in NO_ACTION_MODES
+        }
+        laxest = min(modes, key=STRICTNESS.__getitem__)
+        since = min(max(each.started, each.mode_since) for each in responders if each.mode == laxest)
         mode = Mode(laxest, tuple(sorted(rehearsed)), since)
         if mode != self._mode:
             self._mode = mode

@@ -3,12 +3,13 @@
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.app.backends import Backends
 from hemostat.config import Settings
 from hemostat.consumer import ConsumerContext
-from hemostat.core.remediation.modes import list_stricter_modes
+from hemostat.core.remediation.modes import find_current_modes
 from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import Clock
 from hemostat.retry import Retry
@@ -42,9 +43,8 @@ class RoleContext:
             host=settings.host_name,
             instance=instance,
             pid=os.getpid(),
-            mode=settings.responder.mode if role.name == "responder" else "",
-            modes=list_stricter_modes(settings.responder) if role.name == "responder" else {},
             on_ready=on_ready,
+            find_modes=partial(find_current_modes, settings.responder if role.name == "responder" else None),
         )
 
     def make_consumer_context(self) -> ConsumerContext:

@@ -254,8 +254,9 @@ class Waited(msgspec.Struct, frozen=True):
 
 
 class Mode(msgspec.Struct, frozen=True):
-    """The current mode of this host's responders: `dry-run`, `approve` or `auto`. `rehearsed` are actions,
-    and projects as `project NAME`, with dry-run. `since` is when the responder started, 0 if unknown."""
+    """The current mode of this host's responders: `off`, `dry-run`, `approve` or `auto`. `rehearsed` are
+    actions, and projects as `project NAME`, on which no automatic action runs. `since` is when the responder
+    started, or a window last changed its modes, 0 if unknown."""
 
     mode: str
     rehearsed: tuple[str, ...] = ()

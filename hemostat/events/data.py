@@ -213,7 +213,8 @@ class Figure(msgspec.Struct, frozen=True):
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """A role is running. `lag` is how many events wait for it; `trouble` is what it waits for, if anything;
     `warnings` are what it works without meanwhile; `mode` is a responder's; `modes` are its stricter modes,
-    by action (`restart`) and by Compose project (`project shop`)."""
+    by action (`restart`) and by Compose project (`project shop`). `mode_since` is when a window last changed
+    them, 0 if none did, and `windows` are the open windows, as text."""
 
     role: str
     instance: str
@@ -226,4 +227,6 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     mode: str = ""
     modes: dict[str, str] = {}
+    mode_since: Epoch = 0.0
+    windows: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()

@@ -178,10 +178,12 @@ class Responder:
         """Return whether a limit may be restored. Checked for each when it is due: a round may take long."""
         if is_protected(container, self._limits.protect):
             return False
-        automatic = policy.find_strictest_mode(container, Action.SCALE, self._limits) == "auto"
+        now = self._clock.now()
+        automatic = policy.find_strictest_mode(container, Action.SCALE, self._limits, now) == "auto"
         return (
             automatic
-            and self._control_store.read_controls().find_pause(container.name, self._clock.now()) is None
+            and policy.refuse_in_window(container, self._limits, now) is None
+            and self._control_store.read_controls().find_pause(container.name, now) is None
         )
 
     def _open_case(self, event: Event, reported: Sequence[str] = ()) -> RequestCase | None:

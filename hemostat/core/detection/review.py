@@ -28,7 +28,8 @@ failure counts as the container's own."""
 HOST_HOLD_SECONDS: Final = 120.0
 """Maximum seconds for which a container waits for a host whose CPU is saturated. Any container can keep a
 host busy for as long as it likes, at a weight that starves no other container."""
-DRY_RUN: Final = "dry-run"
+NO_ACTION_MODES: Final = frozenset({"dry-run", "off"})
+"""Modes in which no automatic action runs."""
 PROJECT_PREFIX: Final = "project "
 NO_ACTION_KINDS: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
 """Kinds for which no action is taken in any mode."""
@@ -51,23 +52,23 @@ def review_incident(registry: ContainerRegistry, incident: Incident, now: float)
 
 
 def change_mode(registry: ContainerRegistry, mode: Mode, now: float) -> list[IncidentAlert]:
-    """Set the mode of the responders. Where the mode dry-run has ended, raise the incidents that are still
-    open again."""
+    """Set the mode of the responders. Where a mode without actions has ended, raise the incidents that are
+    still open again."""
     before, registry.mode = registry.mode, mode
     ended = [each for each in registry.incidents if _has_rehearsal_ended(each, before, mode, now)]
     return [alert for each in ended for alert in _raise_again(registry, each, now)]
 
 
 def _has_rehearsal_ended(incident: Incident, before: Mode, after: Mode, now: float) -> bool:
-    """Return whether some action on the container was rehearsed before, and may run now. The responder
-    itself has decided about an incident that was raised after its start."""
+    """Return whether some action on the container could not run before, and may run now. The responder itself
+    has decided about an incident that was raised after the change."""
     if after.since and (incident.raised or now) >= after.since:
         return False
     project = f"{PROJECT_PREFIX}{incident.container.project}"
-    if after.mode == DRY_RUN or project in after.rehearsed:
+    if after.mode in NO_ACTION_MODES or project in after.rehearsed:
         return False
     ended_actions = {*before.rehearsed} - {*after.rehearsed}
-    return before.mode == DRY_RUN or any(
+    return before.mode in NO_ACTION_MODES or any(
         name == project or not name.startswith(PROJECT_PREFIX) for name in ended_actions
     )
 

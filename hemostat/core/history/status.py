@@ -1,6 +1,6 @@
 """The status of roles, open incidents and containers, computed from events alone; faults first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -50,6 +50,8 @@ class RoleState(msgspec.Struct, frozen=True, kw_only=True):
     """Mode of a responder: auto, approve or dry-run."""
     modes: dict[str, str] = {}
     """Its stricter modes, by action (`restart`) and by project (`project shop`)."""
+    windows: tuple[str, ...] = ()
+    """The open windows that changed them, as text."""
 
     @property
     def fault(self) -> bool:
@@ -116,19 +118,25 @@ class SystemStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def mode_texts(self) -> dict[str, str]:
-        """The same with the actions and projects that have a stricter mode."""
+        """The same with the actions and projects that have a stricter mode, and the open windows."""
         stricter: dict[str, dict[str, str]] = {}
+        windows: dict[str, set[str]] = {}
         for role in self.roles:
             stricter.setdefault(role.host, {}).update(role.modes)
-        return {host: format_mode(mode, stricter.get(host, {})) for host, mode in self.modes.items()}
+            windows.setdefault(role.host, set()).update(role.windows)
+        return {
+            host: format_mode(mode, stricter.get(host, {}), windows.get(host, ()))
+            for host, mode in self.modes.items()
+        }
 
 
-def format_mode(mode: str, stricter: Mapping[str, str]) -> str:
-    """A mode, and in brackets the actions and projects with a stricter one."""
+def format_mode(mode: str, stricter: Mapping[str, str], windows: Collection[str] = ()) -> str:
+    """A mode, and in brackets the actions and projects with a stricter one, and the open windows."""
     by_mode: dict[str, list[str]] = {}
     for name, each in sorted(stricter.items()):
         by_mode.setdefault(each, []).append(name)
     texts = [f"{each}: {list_names(names)}" for each, names in sorted(by_mode.items())]
+    texts += [f"window {list_names(windows)}"] if windows else []
     return f"{mode} ({'; '.join(texts)})" if texts else mode
 
 
@@ -238,6 +246,7 @@ def _build_role_state(event: Event, beat: Heartbeat, now: float) -> RoleState:
         warnings=beat.warnings,
         mode=beat.mode,
         modes=beat.modes,
+        windows=beat.windows,
     )
 
 

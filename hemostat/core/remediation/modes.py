@@ -1,12 +1,46 @@
-"""Lists the modes of a responder that are stricter than its general mode, for its heartbeat."""
+"""Lists the modes of a responder for its heartbeat."""
+
+from typing import Final
+
+import msgspec
 
 from hemostat.core.remediation.policy import MODES_BY_STRICTNESS
+from hemostat.core.remediation.windows import describe_window, find_last_change, select_open_windows
 from hemostat.core.settings.responder import ResponderSettings
 
+STRICTNESS: Final = {str(mode): number for number, mode in enumerate((*MODES_BY_STRICTNESS, "off"))}
+"""The modes, including those that only a window has, and how strict each is."""
 
-def list_stricter_modes(limits: ResponderSettings) -> dict[str, str]:
-    """Return the modes that are stricter than `mode`, by action, and by project as `project NAME`."""
-    modes = {str(action): str(mode) for action, mode in limits.modes.items()}
-    modes |= {f"project {name}": str(mode) for name, mode in limits.project_modes.items()}
-    order = [str(mode) for mode in MODES_BY_STRICTNESS]
-    return {name: mode for name, mode in modes.items() if order.index(mode) > order.index(limits.mode)}
+
+class CurrentModes(msgspec.Struct, frozen=True, kw_only=True):
+    """The modes of a responder at one moment. `mode` applies to everything; `stricter` are those of single
+    actions (`restart`) and projects (`project shop`). `since` is when a window last opened or closed (epoch
+    seconds), 0 without any. `windows` are the open ones, as text."""
+
+    mode: str = ""
+    stricter: dict[str, str] = {}
+    since: float = 0.0
+    windows: tuple[str, ...] = ()
+
+
+def find_current_modes(limits: ResponderSettings | None, now: float) -> CurrentModes:
+    """The modes at `now` (epoch seconds). `limits`: None for a role that does not act."""
+    if limits is None:
+        return CurrentModes()
+    opened = select_open_windows(limits.windows, now)
+    general = max(
+        (limits.mode, *(each.mode for each in opened if not each.projects)), key=STRICTNESS.__getitem__
+    )
+    modes = [(str(action), str(mode)) for action, mode in limits.modes.items()]
+    modes += [(f"project {name}", str(mode)) for name, mode in limits.project_modes.items()]
+    modes += [(f"project {name}", str(each.mode)) for each in opened for name in each.projects]
+    stricter: dict[str, str] = {}
+    for name, mode in modes:
+        if STRICTNESS[mode] > STRICTNESS[stricter.get(name, general)]:
+            stricter[name] = mode
+    return CurrentModes(
+        mode=general,
+        stricter=stricter,
+        since=find_last_change(limits.windows, now),
+        windows=tuple(describe_window(each, now) for each in opened),
+    )

@@ -11,7 +11,8 @@ objection decides:
 3. The container's budget of actions within the window is spent, or the cooldown after that has not passed.
    Orders have a budget of their own.
 4. The circuit breaker of the container or of the host is open.
-5. Remediation is paused: requests wait until the pause ends, and orders given meanwhile are refused.
+5. Remediation is paused: requests wait until the pause ends, and orders given meanwhile are refused. A window
+   with the mode off is open: requests are refused, and orders are not.
 6. An approval is needed, and is missing or was rejected. Orders count as approved. While another action
    against the incident runs, no approval is requested.
 7. The back-off since the last action has not passed; another action runs on this container or service; too
@@ -54,9 +55,11 @@ from hemostat.core.remediation.repetition import build_attempt_key, find_permiss
 from hemostat.core.remediation.request_check import refuse_misdirected, refuse_order, refuse_unfounded
 from hemostat.core.remediation.restart_budget import compute_backoff_end, compute_budget, compute_order_budget
 from hemostat.core.remediation.slots import BUSY_RETRY_SECONDS, find_rush_wait, find_wait
+from hemostat.core.remediation.windows import format_end, select_open_windows
 from hemostat.core.settings.monitor import should_watch
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import get_replica_group
+from hemostat.core.settings.windows import Window
 from hemostat.core.units import show_duration
 from hemostat.core.wording import describe_reason
 from hemostat.events import Action, Container, Kind, Reason, RemediationNeeded
@@ -80,8 +83,10 @@ def decide(
     """Decide on `request` for the responder `by`, which needs at most `lease` seconds to act and verify."""
     container, book, order = request.alert.container, situation.book, situation.order
     action = find_permission_needed(request)
-    name, mode = build_attempt_key(request, incident), find_strictest_mode(container, action, limits)
-    asks = mode == "approve" and order is None
+    name, mode = build_attempt_key(request, incident), find_strictest_mode(container, action, limits, now)
+    closed = None if order is not None else refuse_in_window(container, limits, now)
+    # A question to people is not withdrawn because a window closes: their answer counts.
+    asks = order is None and (mode == "approve" or book.approval is not None)
     forbids = refuse_forbidden(container, action, limits, kind=request.alert.kind, ordered=order is not None)
     forged = None if order is None else refuse_order(order, request.alert.since, book)
     if forged is not None:
@@ -91,7 +96,7 @@ def decide(
         return (
             _wait_for_resume(container, book.controls, now)
             or find_wait(name, container, action, situation, limits, now)
-            or Resume(handled, now + lease, forbids or _refuse_dry_run(mode))
+            or Resume(handled, now + lease, forbids or closed or _refuse_dry_run(mode))
         )
     has_current_approval = asks and is_approval_current(book.approval, limits, now)
     forced = order is not None and order.force and limits.orders_override
@@ -113,6 +118,7 @@ def decide(
             if order is None
             else _refuse_paused(container, book.controls, now)
         )
+        or closed
         or (wait_for_attempt(incident, situation, now) if asks and book.approval is None else None)
         or (check_approval(request.action, book.approval, limits, now) if asks else None)
         or find_wait(name, container, action, situation, limits, now)
@@ -138,18 +144,36 @@ def decide(
     )
 
 
-def find_strictest_mode(container: Container, action: Action, limits: ResponderSettings) -> Mode:
+def find_strictest_mode(container: Container, action: Action, limits: ResponderSettings, now: float) -> Mode:
     """The strictest of the modes that apply. A label with an invalid value means `approve`, because its
-    author wanted a change of mode."""
+    author wanted a change of mode. `refuse_in_window` decides about the mode off."""
     label = MODE.read_from(container.labels)
     candidates = (
         limits.mode,
         limits.modes.get(action),
         limits.project_modes.get(container.project or ""),
         "approve" if label is None and MODE.name in container.labels else label,
+        *(each.mode for each in _select_windows(container, limits, now)),
     )
     return MODES_BY_STRICTNESS[
         max(MODES_BY_STRICTNESS.index(each) for each in candidates if each in MODES_BY_STRICTNESS)
+    ]
+
+
+def refuse_in_window(container: Container, limits: ResponderSettings, now: float) -> Refuse | None:
+    """Rule 5, for windows. What still fails when the window closes is reported again by its monitor."""
+    closed = next((each for each in _select_windows(container, limits, now) if each.mode == "off"), None)
+    if closed is None:
+        return None
+    return Refuse(Reason.PAUSED, f"by the window {closed.label} until {format_end(closed, now)}")
+
+
+def _select_windows(container: Container, limits: ResponderSettings, now: float) -> list[Window]:
+    """The open windows that apply to the container."""
+    return [
+        each
+        for each in select_open_windows(limits.windows, now)
+        if not each.projects or container.project in each.projects
     ]
 
 

@@ -19,7 +19,7 @@ def parse_value(shape: Any, raw: object) -> object:
         return reader(raw)
     if get_origin(shape) is Literal and raw not in get_args(shape):
         raise ValueError(f"{quote_text(raw)} is not one of {', '.join(get_args(shape))}")
-    if get_origin(_strip_annotation(shape)) is dict:
+    if get_origin(_strip_annotation(shape)) is dict or _is_list_of_tables(shape):
         return msgspec.json.decode(raw)
     if get_origin(_strip_annotation(shape)) is tuple:
         return tuple(item.strip() for item in raw.split(",") if item.strip())
@@ -34,6 +34,10 @@ def _get_unit(annotation: Any) -> str | None:
         if isinstance(extra, msgspec.Meta) and extra.extra:
             return str(extra.extra.get("unit"))
     return None
+
+
+def _is_list_of_tables(shape: Any) -> bool:
+    return get_origin(shape) is tuple and hasattr(get_args(shape)[0], "__struct_fields__")
 
 
 def _strip_annotation(annotation: Any) -> Any:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from hemostat.core.labels.values import Mode
+from hemostat.core.settings.windows import Window
 from hemostat.core.units import Bytes, Seconds
 from hemostat.events import Action, Kind
 
@@ -26,6 +27,8 @@ class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Modes by action. The strictest mode that applies to a request wins."""
     project_modes: dict[str, Mode] = {}
     """Modes by Compose project."""
+    windows: tuple[Window, ...] = ()
+    """Times of the week with a stricter mode."""
     approve_for: Seconds = 900.0
     """Seconds in which a person can approve. After that the action is not done."""
     actions: tuple[Action, ...] = (Action.RESTART, Action.START, Action.CLEANUP)

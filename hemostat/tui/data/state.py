@@ -22,6 +22,7 @@ from hemostat.core.history.waiting_list import WaitingItem, list_waiting
 from hemostat.core.ledger.controls import Approval
 from hemostat.core.model import REMOVED_STATUS
 from hemostat.core.remediation.limit_status import HostLimitStatus
+from hemostat.core.text import list_names
 from hemostat.core.units import show_duration
 from hemostat.events import ContainerStats, Event, Heartbeat, Kind
 from hemostat.streams import ROLES_BY_NAME
@@ -259,9 +260,11 @@ def drop_brief_lags(state: DashboardState, status: SystemStatus) -> SystemStatus
 
 
 def describe_mode(state: DashboardState) -> str:
-    """The responders' modes. Empty without a report."""
-    modes = (event.data.mode for event in state.roles.values() if isinstance(event.data, Heartbeat))
-    return ", ".join(sorted({each for each in modes if each}))
+    """The responders' modes and their open windows. Empty without a report."""
+    beats = [event.data for event in state.roles.values() if isinstance(event.data, Heartbeat)]
+    modes = sorted({each.mode for each in beats if each.mode})
+    windows = {window for each in beats for window in each.windows}
+    return ", ".join([*modes, *([list_names(windows)] if windows else [])])
 
 
 def list_failures(state: DashboardState) -> list[IncidentLog]:

@@ -212,8 +212,9 @@ def change(host: Host, *modes: str) -> list[HealthAlert]:
     return alerts
 
 
-def test_open_incidents_are_raised_again_after_a_dry_run():
-    (alert,) = change(Host(facts=[Evidence("exit_code", 1)]), "dry-run", "active")
+@pytest.mark.parametrize("mode", ["dry-run", "off"])
+def test_open_incidents_are_raised_again_after_a_mode_without_actions(mode):
+    (alert,) = change(Host(facts=[Evidence("exit_code", 1)]), mode, "active")
     assert (alert.phase, alert.since, alert.occurrence) == (Phase.RAISED, NOW, 2)
     assert alert.evidence == (Evidence("exit_code", 1),)
 

@@ -133,11 +133,11 @@ def test_container_with_a_label_error_is_watched_only(name, text):
 def test_unreadable_mode_requires_approval():
     assert explain_protection({"hemostat.mode": "dryrun"}) == ""
     assert (
-        policy.find_strictest_mode(box(hemostat__mode="dryrun"), Action.RESTART, ResponderSettings())
+        policy.find_strictest_mode(box(hemostat__mode="dryrun"), Action.RESTART, ResponderSettings(), 0.0)
         == "approve"
     )
     assert (
-        policy.find_strictest_mode(box(hemostat__mode=" Auto "), Action.RESTART, ResponderSettings())
+        policy.find_strictest_mode(box(hemostat__mode=" Auto "), Action.RESTART, ResponderSettings(), 0.0)
         == "auto"
     )
 

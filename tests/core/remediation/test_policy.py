@@ -23,6 +23,7 @@ from hemostat.core.remediation.decision import (
 from hemostat.core.remediation.policy import decide, find_stop_wait
 from hemostat.core.settings.responder import MAX_LOOKBACK_SECONDS, ResponderSettings
 from hemostat.core.settings.trust import TrustSettings, get_replica_group
+from hemostat.core.settings.windows import Window
 from hemostat.events import Action, Container, Kind, Outcome, Reason
 from tests.support.attempts import LEASE, PAUSED, attempt, failed
 from tests.support.samples import NOW, WEB, alert, composed, needed
@@ -363,6 +364,45 @@ def test_approval_does_not_extend_limits():
 def test_strictest_mode_applies(limits, labels, kind):
     told = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=labels))
     assert isinstance(ask(limits=limits, alert=told), kind)
+
+
+@pytest.mark.parametrize(
+    ("window", "labels", "kind"),
+    [
+        (Window(mode="off"), {}, Refuse),
+        (Window(mode="dry-run"), {}, Refuse),
+        (Window(mode="approve"), {}, RequestApproval),
+        (Window(mode="approve"), {"hemostat.mode": "dry-run"}, Refuse),
+        (Window(mode="off", projects=("shop",)), {"com.docker.compose.project": "shop"}, Refuse),
+        (Window(mode="off", projects=("shop",)), {"com.docker.compose.project": "lab"}, Act),
+        (Window(mode="off", projects=("shop",)), {}, Act),
+    ],
+)
+def test_open_window_applies_to_its_projects(window, labels, kind):
+    raised = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=labels))
+    assert isinstance(ask(limits=ResponderSettings(windows=(window,)), alert=raised), kind)
+
+
+def test_refusal_names_the_window_and_its_end():
+    window = Window(mode="off", name="backup", time_zone="UTC")
+    decision = ask(limits=ResponderSettings(windows=(window,)))
+    assert decision == Refuse(Reason.PAUSED, "by the window backup until 00:00 UTC")
+
+
+def test_interrupted_action_meets_the_objection_of_a_window():
+    earlier = attempt(1.0, key="i1:1:0", outcome=None, by="released", lease=NOW - 1)
+    limits = ResponderSettings(windows=(Window(mode="off", time_zone="UTC"),))
+    objection = Refuse(Reason.PAUSED, "by the window 00:00-24:00 until 00:00 UTC")
+    assert ask(earlier, limits=limits) == Resume(earlier, NOW + LEASE, objection)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(None, RequestApproval), (ApprovalAnswer.REJECTED, Refuse), (ApprovalAnswer.APPROVED, Act)],
+)
+def test_answer_counts_when_the_mode_is_no_longer_approve(answer, kind):
+    given = approval(answer)
+    assert isinstance(ask(limits=LIMITS, approval=given), kind)
 
 
 ROOMY = ResponderSettings(budget=100, backoff=0.0)
