@@ -62,7 +62,8 @@ def list_waiting(
     now: float,
 ) -> tuple[WaitingItem, ...]:
     """All that waits for a person: acknowledged incidents last, else by kind and the oldest first. Every
-    output counts and lists what waits by this. A pause does not wait for a person: a person has set it.
+    output counts and lists what waits by this. Neither a pause nor what a window holds back waits for a
+    person: a person has set it.
 
     `approvals`: the known requests. An incident that waits for an unknown one stands for it. `commands`
     start the expected roles, by role; None: whether the roles run is not known, as in a replay.
@@ -81,7 +82,7 @@ def list_waiting(
         *(
             _describe_incident(each)
             for each in status.incidents
-            if each.status in LEFT_TO_PEOPLE
+            if (each.status in LEFT_TO_PEOPLE and not _is_paused(each))
             or (each.status == Outcome.AWAITING_APPROVAL and each.incident not in known_incidents)
         ),
     ]
@@ -128,6 +129,10 @@ def _describe_approval(approval: Approval, kind: Kind | None, now: float) -> Wai
         command=shlex.join(("hemostat", "approve", approval.id)),
         id=approval.id,
     )
+
+
+def _is_paused(incident: IncidentStatus) -> bool:
+    return incident.status == Outcome.REFUSED and incident.reason == Reason.PAUSED
 
 
 def _describe_incident(incident: IncidentStatus) -> WaitingItem:

@@ -78,6 +78,10 @@ def test_refusal_by_an_open_breaker_is_settled_by_a_reset():
     assert (item.kind, item.command) == (WaitingKind.REFUSED, "hemostat reset --container web")
 
 
+def test_refusal_by_a_window_waits_for_no_person():
+    assert look(*left("i", 0, outcome=Outcome.REFUSED, reason=Reason.PAUSED)) == ()
+
+
 def test_why_is_the_last_event_before_the_acknowledgement():
     taken = event(decided(what=Word.ACKNOWLEDGED), 3, incident="i")
     (item,) = look(*left("i", 0, reason=Reason.NEEDS_PERSON), taken)
