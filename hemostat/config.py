@@ -37,6 +37,7 @@ from hemostat.core.text import list_names, quote_text
 from hemostat.core.units import MAX_BYTES, MAX_SECONDS
 from hemostat.errors import ConfigError, UsageError
 from hemostat.text_file import find_credential, read_key_file, read_secret_file, read_text_file, show_path
+from hemostat.time_windows import find_time_zone
 
 PREFIX: Final = "HEMOSTAT_"
 FILE_NAME: Final = "hemostat.toml"
@@ -238,6 +239,12 @@ def load(
         raise ConfigError(f"{layers[table].origin}: {table}.{key} {why}")
     for why in find_window_mistakes(settings.responder.windows):
         raise ConfigError(f"{layers['responder.windows'].origin}: responder.windows{why}")
+    for number, window in enumerate(settings.responder.windows):
+        try:
+            find_time_zone(window.time_zone)
+        except ValueError as error:
+            origin = layers["responder.windows"].origin
+            raise ConfigError(f"{origin}: responder.windows[{number}].time_zone: {error}") from None
     try:
         _ = settings.metrics.host_and_port
     except ValueError as error:

@@ -18,6 +18,7 @@ from hemostat.errors import UsageError
 from hemostat.events import DURABLE, Decided, Event, Order, Word, order_id
 from hemostat.ports import Bus, Clock, ControlStore, Ledger
 from hemostat.streams import PEOPLE
+from hemostat.time_windows import find_window_state
 
 MAX_EVENTS_PER_STREAM: Final = 2000
 """Events of each type that are read for open incidents. So many take a tenth of a second."""
@@ -69,7 +70,9 @@ class OperatorCommands:
 
     def predict_decision(self, host: str, order: Order) -> Decision:
         """Return what the responder would decide now, without any effect."""
-        return orders.preview_decision(order, self._ledger.read_host(host), self._limits, self._clock.now())
+        now = self._clock.now()
+        windows = find_window_state(self._limits.windows, now)
+        return orders.preview_decision(order, self._ledger.read_host(host), self._limits, windows, now)
 
     def describe_prediction(self, host: str, order: Order) -> str:
         """Return the same in words, and whether force has an effect here."""

@@ -3,17 +3,17 @@
 import os
 import threading
 from collections.abc import Callable
-from functools import partial
 
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.app.backends import Backends
 from hemostat.config import Settings
 from hemostat.consumer import ConsumerContext
-from hemostat.core.remediation.modes import find_current_modes
+from hemostat.core.remediation.modes import CurrentModes, find_current_modes
 from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import Clock
 from hemostat.retry import Retry
 from hemostat.streams import Role
+from hemostat.time_windows import find_window_state
 
 
 class RoleContext:
@@ -44,8 +44,15 @@ class RoleContext:
             instance=instance,
             pid=os.getpid(),
             on_ready=on_ready,
-            find_modes=partial(find_current_modes, settings.responder if role.name == "responder" else None),
+            find_modes=self._find_modes,
         )
+
+    def _find_modes(self, now: float) -> CurrentModes:
+        """The modes of a responder at `now` (epoch seconds), none for the other roles."""
+        if self.role.name != "responder":
+            return CurrentModes()
+        limits = self.settings.responder
+        return find_current_modes(limits, find_window_state(limits.windows, now))
 
     def make_consumer_context(self) -> ConsumerContext:
         return ConsumerContext(

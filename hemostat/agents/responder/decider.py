@@ -29,6 +29,7 @@ from hemostat.core.remediation.stop_timeout import bound_stop_seconds, find_requ
 from hemostat.core.remediation.verify import compute_run_seconds
 from hemostat.core.settings.trust import get_replica_group
 from hemostat.events import Action, Reason
+from hemostat.time_windows import find_window_state
 
 ACTION_SECONDS: Final = 60.0
 CLEANUP_SECONDS: Final = 300.0
@@ -62,6 +63,7 @@ class Decider:
             order=case.order,
             in_hand=self._in_flight.names,
             trust=self._trust,
+            windows=find_window_state(self._limits.windows, now),
             first_seen=self._note_future(book, now),
             stop_seconds=self._executor.find_stop_seconds(case.request.action, case.found),
             verify_seconds=self._compute_verify_seconds(case),

@@ -59,6 +59,7 @@ from hemostat.core.remediation.request_check import refuse_early, refuse_forged
 from hemostat.core.remediation.verify import DEAD_STATES
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded
 from hemostat.ports import Defer, RunInBackground
+from hemostat.time_windows import find_window_state
 
 VIABILITY_RETRY: Final = 10.0
 """Seconds until the next check whether the requirements of a start are met, for a container that is down."""
@@ -179,10 +180,11 @@ class Responder:
         if is_protected(container, self._limits.protect):
             return False
         now = self._clock.now()
-        automatic = policy.find_strictest_mode(container, Action.SCALE, self._limits, now) == "auto"
+        windows = find_window_state(self._limits.windows, now)
+        automatic = policy.find_strictest_mode(container, Action.SCALE, self._limits, windows) == "auto"
         return (
             automatic
-            and policy.refuse_in_window(container, self._limits, now) is None
+            and policy.refuse_in_window(container, windows) is None
             and self._control_store.read_controls().find_pause(container.name, now) is None
         )
 

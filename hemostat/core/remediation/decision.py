@@ -8,6 +8,7 @@ import msgspec
 
 from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
+from hemostat.core.remediation.windows import NO_WINDOWS, WindowState
 from hemostat.core.settings.trust import TRUST_OWN, TrustSettings
 from hemostat.events import Order, Reason
 
@@ -39,6 +40,7 @@ class DecisionInput(msgspec.Struct, frozen=True, kw_only=True):
     in_hand: frozenset[str] = frozenset()
     """Keys of the attempts that this responder is executing, even where their leases have expired."""
     trust: TrustSettings = TRUST_OWN
+    windows: WindowState = NO_WINDOWS
     first_seen: Mapping[str, float] = {}
     """When each attempt with a start time in the future was first seen (epoch seconds), by key."""
     gone: frozenset[str] = frozenset()

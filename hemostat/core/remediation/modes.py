@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.remediation.policy import MODES_BY_STRICTNESS
-from hemostat.core.remediation.windows import describe_window, find_last_change, select_open_windows
+from hemostat.core.remediation.windows import WindowState
 from hemostat.core.settings.responder import ResponderSettings
 
 STRICTNESS: Final = {str(mode): number for number, mode in enumerate((*MODES_BY_STRICTNESS, "off"))}
@@ -23,11 +23,8 @@ class CurrentModes(msgspec.Struct, frozen=True, kw_only=True):
     windows: tuple[str, ...] = ()
 
 
-def find_current_modes(limits: ResponderSettings | None, now: float) -> CurrentModes:
-    """The modes at `now` (epoch seconds). `limits`: None for a role that does not act."""
-    if limits is None:
-        return CurrentModes()
-    opened = select_open_windows(limits.windows, now)
+def find_current_modes(limits: ResponderSettings, windows: WindowState) -> CurrentModes:
+    opened = windows.opened
     general = max(
         (limits.mode, *(each.mode for each in opened if not each.projects)), key=STRICTNESS.__getitem__
     )
@@ -41,6 +38,6 @@ def find_current_modes(limits: ResponderSettings | None, now: float) -> CurrentM
     return CurrentModes(
         mode=general,
         stricter=stricter,
-        since=find_last_change(limits.windows, now),
-        windows=tuple(describe_window(each, now) for each in opened),
+        since=windows.changed,
+        windows=tuple(map(str, opened)),
     )

@@ -9,6 +9,7 @@ from hemostat.core.labels.definitions import CLEANUP, EXEC
 from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.remediation import cleanup, policy
 from hemostat.core.remediation.decision import Act, Decision, DecisionInput, Refuse, Wait
+from hemostat.core.remediation.windows import WindowState
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.wording import describe_reason
 from hemostat.events import (
@@ -78,13 +79,15 @@ def describe_decision(decision: Decision) -> str:
     return ""
 
 
-def preview_decision(order: Order, survey: LedgerSnapshot, limits: ResponderSettings, now: float) -> Decision:
+def preview_decision(
+    order: Order, survey: LedgerSnapshot, limits: ResponderSettings, windows: WindowState, now: float
+) -> Decision:
     """The decision that the responder would make now, based on a survey of its host (ports.Ledger). The
     responder also knows the labels as the engine reports them, and whether enough other replicas are
     healthy."""
     own = tuple(each for each in survey.attempts if each.container == order.container.name)
     book = msgspec.structs.replace(survey, attempts=own, seal=seal(order, now))
-    situation = DecisionInput(book=book, order=order)
+    situation = DecisionInput(book=book, order=order, windows=windows)
     return policy.decide(
         build_request(order, now), "", situation, limits, by="", lease=PREVIEW_LEASE_SECONDS, now=now
     )

@@ -55,11 +55,10 @@ from hemostat.core.remediation.repetition import build_attempt_key, find_permiss
 from hemostat.core.remediation.request_check import refuse_misdirected, refuse_order, refuse_unfounded
 from hemostat.core.remediation.restart_budget import compute_backoff_end, compute_budget, compute_order_budget
 from hemostat.core.remediation.slots import BUSY_RETRY_SECONDS, find_rush_wait, find_wait
-from hemostat.core.remediation.windows import format_end, select_open_windows
+from hemostat.core.remediation.windows import WindowState
 from hemostat.core.settings.monitor import should_watch
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import get_replica_group
-from hemostat.core.settings.windows import Window
 from hemostat.core.units import show_duration
 from hemostat.core.wording import describe_reason
 from hemostat.events import Action, Container, Kind, Reason, RemediationNeeded
@@ -83,8 +82,9 @@ def decide(
     """Decide on `request` for the responder `by`, which needs at most `lease` seconds to act and verify."""
     container, book, order = request.alert.container, situation.book, situation.order
     action = find_permission_needed(request)
-    name, mode = build_attempt_key(request, incident), find_strictest_mode(container, action, limits, now)
-    closed = None if order is not None else refuse_in_window(container, limits, now)
+    name = build_attempt_key(request, incident)
+    mode = find_strictest_mode(container, action, limits, situation.windows)
+    closed = None if order is not None else refuse_in_window(container, situation.windows)
     # A question to people is not withdrawn because a window closes: their answer counts.
     asks = order is None and (mode == "approve" or book.approval is not None)
     forbids = refuse_forbidden(container, action, limits, kind=request.alert.kind, ordered=order is not None)
@@ -144,7 +144,9 @@ def decide(
     )
 
 
-def find_strictest_mode(container: Container, action: Action, limits: ResponderSettings, now: float) -> Mode:
+def find_strictest_mode(
+    container: Container, action: Action, limits: ResponderSettings, windows: WindowState
+) -> Mode:
     """The strictest of the modes that apply. A label with an invalid value means `approve`, because its
     author wanted a change of mode. `refuse_in_window` decides about the mode off."""
     label = MODE.read_from(container.labels)
@@ -153,28 +155,19 @@ def find_strictest_mode(container: Container, action: Action, limits: ResponderS
         limits.modes.get(action),
         limits.project_modes.get(container.project or ""),
         "approve" if label is None and MODE.name in container.labels else label,
-        *(each.mode for each in _select_windows(container, limits, now)),
+        *(each.mode for each in windows.select(container.project)),
     )
     return MODES_BY_STRICTNESS[
         max(MODES_BY_STRICTNESS.index(each) for each in candidates if each in MODES_BY_STRICTNESS)
     ]
 
 
-def refuse_in_window(container: Container, limits: ResponderSettings, now: float) -> Refuse | None:
+def refuse_in_window(container: Container, windows: WindowState) -> Refuse | None:
     """Rule 5, for windows. What still fails when the window closes is reported again by its monitor."""
-    closed = next((each for each in _select_windows(container, limits, now) if each.mode == "off"), None)
+    closed = next((each for each in windows.select(container.project) if each.mode == "off"), None)
     if closed is None:
         return None
-    return Refuse(Reason.PAUSED, f"by the window {closed.label} until {format_end(closed, now)}")
-
-
-def _select_windows(container: Container, limits: ResponderSettings, now: float) -> list[Window]:
-    """The open windows that apply to the container."""
-    return [
-        each
-        for each in select_open_windows(limits.windows, now)
-        if not each.projects or container.project in each.projects
-    ]
+    return Refuse(Reason.PAUSED, f"by the window {closed.label} until {closed.end}")
 
 
 def _check_earlier_attempt(

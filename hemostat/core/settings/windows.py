@@ -2,10 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import tzinfo
-from functools import lru_cache
 from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
@@ -69,21 +66,8 @@ def list_times(window: Window) -> list[tuple[int, int]]:
     return times
 
 
-@lru_cache(maxsize=MAX_WINDOWS)
-def find_time_zone(name: str) -> tzinfo | None:
-    """The time zone of this name, None for the machine's own. Raises ValueError."""
-    if not name:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (OSError, LookupError, ValueError):
-        raise ValueError(
-            f"{quote_text(name)} is not a time zone of this machine, such as Europe/Berlin or UTC"
-        ) from None
-
-
 def find_window_mistakes(windows: Sequence[Window]) -> Iterator[str]:
-    """What the type of a setting does not check, one text for each mistake."""
+    """Invalid windows, except for the names of time zones: dotted key below the setting, and reason."""
     if len(windows) > MAX_WINDOWS:
         yield f": {len(windows)} windows are more than {MAX_WINDOWS}"
     for number, window in enumerate(windows[:MAX_WINDOWS]):
@@ -99,7 +83,3 @@ def _find_mistakes(window: Window) -> Iterator[str]:
             yield f"times: {quote_text(each)} is not a time such as 22:00-04:30"
         elif each[:5] == each[6:]:
             yield f"times: {quote_text(each)} begins when it ends: write 00:00-24:00 for a whole day"
-    try:
-        find_time_zone(window.time_zone)
-    except ValueError as error:
-        yield f"time_zone: {error}"

@@ -13,6 +13,7 @@ from hemostat.core.labels.mistakes import (
     is_meant_for_hemostat,
 )
 from hemostat.core.remediation import policy
+from hemostat.core.remediation.windows import NO_WINDOWS
 from hemostat.core.settings.monitor import should_watch
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Reason
@@ -132,14 +133,9 @@ def test_container_with_a_label_error_is_watched_only(name, text):
 
 def test_unreadable_mode_requires_approval():
     assert explain_protection({"hemostat.mode": "dryrun"}) == ""
-    assert (
-        policy.find_strictest_mode(box(hemostat__mode="dryrun"), Action.RESTART, ResponderSettings(), 0.0)
-        == "approve"
-    )
-    assert (
-        policy.find_strictest_mode(box(hemostat__mode=" Auto "), Action.RESTART, ResponderSettings(), 0.0)
-        == "auto"
-    )
+    for text, mode in (("dryrun", "approve"), (" Auto ", "auto")):
+        container = box(hemostat__mode=text)
+        assert policy.find_strictest_mode(container, Action.RESTART, ResponderSettings(), NO_WINDOWS) == mode
 
 
 def test_orders_are_blocked_only_by_protection_labels():

@@ -18,6 +18,7 @@ from hemostat.core.remediation.decision import (
 from hemostat.core.remediation.orders import build_request, describe_decision, describe_plan, preview_decision
 from hemostat.core.remediation.policy import decide
 from hemostat.core.remediation.repetition import build_attempt_key
+from hemostat.core.remediation.windows import NO_WINDOWS
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import (
     Action,
@@ -303,4 +304,4 @@ def test_preview_shows_the_action(wanted, words):
 def test_preview_shows_the_limits(attempts, controls, limits, words):
     elsewhere = tuple(attempt(ago, container="db") for ago in (3.0, 2.0, 1.0))
     survey = LedgerSnapshot(version=1, attempts=(*elsewhere, *attempts), controls=controls)
-    assert describe_decision(preview_decision(order(), survey, limits, NOW)) == words
+    assert describe_decision(preview_decision(order(), survey, limits, NO_WINDOWS, NOW)) == words

@@ -21,9 +21,9 @@ from hemostat.core.remediation.decision import (
     Wait,
 )
 from hemostat.core.remediation.policy import decide, find_stop_wait
+from hemostat.core.remediation.windows import NO_WINDOWS, OpenWindow, WindowState
 from hemostat.core.settings.responder import MAX_LOOKBACK_SECONDS, ResponderSettings
 from hemostat.core.settings.trust import TrustSettings, get_replica_group
-from hemostat.core.settings.windows import Window
 from hemostat.events import Action, Container, Kind, Outcome, Reason
 from tests.support.attempts import LEASE, PAUSED, attempt, failed
 from tests.support.samples import NOW, WEB, alert, composed, needed
@@ -42,6 +42,7 @@ def ask(
     controls: Controls = NO_WORD,
     approval: Approval | None = None,
     peers: ReplicaHealth = ALONE,
+    windows: WindowState = NO_WINDOWS,
     patient: str = "web",
     **changes,
 ):
@@ -55,7 +56,8 @@ def ask(
         approval=approval,
         alerted_container=patient,
     )
-    return decide(request, "i1", DecisionInput(book=book, peers=peers), limits, by=by, lease=LEASE, now=NOW)
+    situation = DecisionInput(book=book, peers=peers, windows=windows)
+    return decide(request, "i1", situation, limits, by=by, lease=LEASE, now=NOW)
 
 
 def labelled(**labels: str):
@@ -366,34 +368,37 @@ def test_strictest_mode_applies(limits, labels, kind):
     assert isinstance(ask(limits=limits, alert=told), kind)
 
 
+def open_window(**fields) -> WindowState:
+    return WindowState(opened=(OpenWindow(label="backup", end="04:30 CET", **fields),))
+
+
 @pytest.mark.parametrize(
     ("window", "labels", "kind"),
     [
-        (Window(mode="off"), {}, Refuse),
-        (Window(mode="dry-run"), {}, Refuse),
-        (Window(mode="approve"), {}, RequestApproval),
-        (Window(mode="approve"), {"hemostat.mode": "dry-run"}, Refuse),
-        (Window(mode="off", projects=("shop",)), {"com.docker.compose.project": "shop"}, Refuse),
-        (Window(mode="off", projects=("shop",)), {"com.docker.compose.project": "lab"}, Act),
-        (Window(mode="off", projects=("shop",)), {}, Act),
+        (open_window(mode="off"), {}, Refuse),
+        (open_window(mode="dry-run"), {}, Refuse),
+        (open_window(mode="approve"), {}, RequestApproval),
+        (open_window(mode="approve"), {"hemostat.mode": "dry-run"}, Refuse),
+        (open_window(mode="off", projects=("shop",)), {"com.docker.compose.project": "shop"}, Refuse),
+        (open_window(mode="off", projects=("shop",)), {"com.docker.compose.project": "lab"}, Act),
+        (open_window(mode="off", projects=("shop",)), {}, Act),
     ],
 )
 def test_open_window_applies_to_its_projects(window, labels, kind):
     raised = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=labels))
-    assert isinstance(ask(limits=ResponderSettings(windows=(window,)), alert=raised), kind)
+    assert isinstance(ask(windows=window, alert=raised), kind)
 
 
 def test_refusal_names_the_window_and_its_end():
-    window = Window(mode="off", name="backup", time_zone="UTC")
-    decision = ask(limits=ResponderSettings(windows=(window,)))
-    assert decision == Refuse(Reason.PAUSED, "by the window backup until 00:00 UTC")
+    assert ask(windows=open_window(mode="off")) == Refuse(
+        Reason.PAUSED, "by the window backup until 04:30 CET"
+    )
 
 
 def test_interrupted_action_meets_the_objection_of_a_window():
     earlier = attempt(1.0, key="i1:1:0", outcome=None, by="released", lease=NOW - 1)
-    limits = ResponderSettings(windows=(Window(mode="off", time_zone="UTC"),))
-    objection = Refuse(Reason.PAUSED, "by the window 00:00-24:00 until 00:00 UTC")
-    assert ask(earlier, limits=limits) == Resume(earlier, NOW + LEASE, objection)
+    objection = Refuse(Reason.PAUSED, "by the window backup until 04:30 CET")
+    assert ask(earlier, windows=open_window(mode="off")) == Resume(earlier, NOW + LEASE, objection)
 
 
 @pytest.mark.parametrize(

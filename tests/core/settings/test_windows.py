@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hemostat import config
-from hemostat.core.settings.windows import Window, find_time_zone, list_open_days
+from hemostat.core.settings.windows import Window, list_open_days
 from hemostat.errors import ConfigError
 
 BACKUP = {
@@ -58,7 +58,3 @@ def test_too_many_windows_are_refused():
 
 def test_range_of_days_may_cross_sunday():
     assert list_open_days(Window(mode="off", days=("sat-mon", "wed"))) == {5, 6, 0, 2}
-
-
-def test_empty_time_zone_is_the_machines_own():
-    assert find_time_zone("") is None

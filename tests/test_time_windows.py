@@ -1,15 +1,12 @@
-"""Windows of time with a stricter mode: when they are open, and what they change."""
+"""When windows of time are open, and until when."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from hemostat.core.remediation.modes import find_current_modes
-from hemostat.core.remediation.windows import describe_window, find_last_change, select_open_windows
-from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.windows import Window
-from hemostat.events import Action
+from hemostat.time_windows import find_time_zone, find_window_state
 
 BERLIN = "Europe/Berlin"
 
@@ -23,7 +20,7 @@ def window(**fields) -> Window:
 
 
 def is_open(each: Window, text: str, **when) -> bool:
-    return bool(select_open_windows([each], at(text, **when)))
+    return bool(find_window_state([each], at(text, **when)).opened)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +68,10 @@ def test_repeated_hour_belongs_to_the_window_both_times(fold):
 
 def test_each_window_has_its_own_time_zone():
     tokyo, berlin = window(times=("02:00-03:00",), time_zone="Asia/Tokyo"), window(times=("02:00-03:00",))
-    assert select_open_windows([tokyo, berlin], at("2026-12-01T02:30", "Asia/Tokyo")) == [tokyo]
-    assert select_open_windows([tokyo, berlin], at("2026-12-01T02:30")) == [berlin]
+    (opened,) = find_window_state([tokyo, berlin], at("2026-12-01T02:30", "Asia/Tokyo")).opened
+    assert opened.end == "03:00 JST"
+    (opened,) = find_window_state([tokyo, berlin], at("2026-12-01T02:30")).opened
+    assert opened.end == "03:00 CET"
 
 
 @pytest.mark.parametrize(
@@ -85,44 +84,30 @@ def test_each_window_has_its_own_time_zone():
     ],
 )
 def test_last_change_is_the_last_opening_or_closing(fields, now, changed):
-    assert find_last_change([window(**fields)], at(now)) == at(changed)
+    assert find_window_state([window(**fields)], at(now)).changed == at(changed)
 
 
 def test_without_windows_nothing_has_changed():
-    assert find_last_change([], at("2026-12-01T12:00")) == 0.0
-
-
-def test_description_names_the_mode_the_projects_and_the_end():
-    backup = window(name="backup", mode="approve", projects=("shop", "lab"), times=("22:00-04:30",))
-    assert describe_window(backup, at("2026-12-01T23:00")) == "backup: approve for lab, shop until 04:30 CET"
-    assert describe_window(window(), at("2026-07-01T23:00")) == "00:00-24:00: off until 00:00 CEST"
-
-
-def test_only_stricter_modes_are_listed():
-    limits = ResponderSettings(
-        mode="approve",
-        modes={Action.CLEANUP: "dry-run", Action.RESTART: "auto"},
-        project_modes={"shop": "dry-run", "lab": "approve"},
-    )
-    modes = find_current_modes(limits, 0.0)
-    assert (modes.mode, modes.stricter) == ("approve", {"cleanup": "dry-run", "project shop": "dry-run"})
-    assert find_current_modes(ResponderSettings(), 0.0).stricter == {}
+    assert find_window_state([], at("2026-12-01T12:00")).changed == 0.0
 
 
 @pytest.mark.parametrize(
-    ("windows", "mode", "stricter"),
+    ("now", "text"),
     [
-        ([window(mode="dry-run")], "dry-run", {}),
-        ([window(mode="approve"), window(mode="off")], "off", {}),
-        ([window(projects=("shop",))], "auto", {"project shop": "off"}),
-        ([window(projects=("shop",), mode="approve"), window(mode="dry-run")], "dry-run", {}),
-        ([window(times=("02:00-03:00",))], "auto", {}),
+        ("2026-12-01T23:00", "backup: approve for lab, shop until 04:30 CET"),
+        ("2026-07-01T23:00", "backup: approve for lab, shop until 04:30 CEST"),
     ],
 )
-def test_open_windows_make_modes_stricter(windows, mode, stricter):
-    modes = find_current_modes(ResponderSettings(windows=tuple(windows)), at("2026-12-01T12:00"))
-    assert (modes.mode, modes.stricter) == (mode, stricter)
+def test_description_names_the_mode_the_projects_and_the_end(now, text):
+    backup = window(name="backup", mode="approve", projects=("shop", "lab"), times=("22:00-04:30",))
+    (opened,) = find_window_state([backup], at(now)).opened
+    assert str(opened) == text
 
 
-def test_role_without_limits_reports_no_mode():
-    assert find_current_modes(None, 0.0).mode == ""
+def test_window_without_a_name_is_called_by_its_times():
+    (opened,) = find_window_state([window()], at("2026-12-01T12:00")).opened
+    assert str(opened) == "00:00-24:00: off until 00:00 CET"
+
+
+def test_empty_time_zone_is_the_machines_own():
+    assert find_time_zone("") is None
