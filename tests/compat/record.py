@@ -87,7 +87,7 @@ def plain(env: dict[str, str]) -> dict[str, str]:
 
 LATER_FIELDS: Final[dict[str, dict[str, Any]]] = {
     "container_stats": {"ports": []},
-    "heartbeat": {"modes": {}},
+    "heartbeat": {"modes": {}, "mode_since": 0.0, "windows": []},
 }
 """Fields of events that the recorded version did not know, by event type."""
 
