@@ -84,8 +84,8 @@ def test_memory_does_not_grow_with_the_log():
         finally:
             tracemalloc.stop()
 
-    peak(1000)
-    assert peak(8000) < 1.3 * peak(2000)
+    peak(500)
+    assert peak(4000) < 1.3 * peak(1000)
 
 
 def test_logs_of_several_containers_are_merged_by_time(tmp_path):

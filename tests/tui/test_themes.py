@@ -25,6 +25,8 @@ AAA = 7.0
 AA = 4.5
 """What is left where a terminal has 16 colours."""
 NAMES = [theme.name for theme in OWN_THEMES]
+PLACES = [*((name, (190, 40)) for name in NAMES), (NAMES[0], (80, 24))]
+"""Themes and sizes. A theme has the same colours at each size, and a small screen has other texts."""
 _LOW, _HIGH = (0, 170), (85, 255)
 CONSOLE = TerminalTheme(
     (0, 0, 0),
@@ -77,8 +79,7 @@ async def visit(app, pilot, *steps: tuple[str, str]) -> None:
         check(app, f"after {keys}")
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("size", [(80, 24), (190, 40)])
+@pytest.mark.parametrize(("name", "size"), PLACES)
 def test_text_on_screens_of_actions_has_a_contrast_of_seven(name, size):
     async def script(office, app, pilot):
         office.desk.request_approval(msgspec.structs.replace(PENDING_APPROVAL, until=NOW + 900))
@@ -109,8 +110,7 @@ def test_text_on_screens_of_actions_has_a_contrast_of_seven(name, size):
     ActionHarness().play(script, size=size)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("size", [(80, 24), (190, 40)])
+@pytest.mark.parametrize(("name", "size"), PLACES)
 def test_text_on_views_has_a_contrast_of_seven(name, size):
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "2 containers"))

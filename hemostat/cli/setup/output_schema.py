@@ -8,6 +8,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
@@ -170,6 +171,7 @@ def read_field_docs(shape: type[Any]) -> dict[str, str]:
     return texts
 
 
+@cache
 def _read_own_docs(shape: type[Any]) -> dict[str, str]:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(shape)))
