@@ -6,6 +6,7 @@ observation is finished when its alerts and the monitor state are on the bus, in
 
 import logging
 import threading
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -14,6 +15,7 @@ from hemostat.agents.monitor.loop_errors import LIST_ACTIVITY, LoopErrors
 from hemostat.agents.monitor.measurements import Measurements
 from hemostat.agents.monitor.observation_queue import ObservationQueue
 from hemostat.core.backoff import compute_backoff
+from hemostat.core.detection.cpu_share import CpuShare
 from hemostat.core.detection.review import NO_ACTION_MODES
 from hemostat.core.metrics.definitions import SAMPLES
 from hemostat.core.model import (
@@ -48,6 +50,14 @@ MODE_SHARE: Final = 20.0
 MAX_MODE_SECONDS: Final = 300.0
 """The heartbeats of responders are read again after MODE_SHARE of the time that reading took."""
 
+MAX_CPU_SHARE: Final = 0.4
+CPU_BURST_SECONDS: Final = 60.0
+"""CPU that handling takes: of a core, and seconds at once. A host with 300 containers needs 0.02 of a core,
+and the start with 5,000 containers some seconds."""
+BEHIND_WARNING: Final = (
+    "the engine sends more events than are handled within the CPU limit: failures may be found late, by lists"
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -65,7 +75,9 @@ class Watcher:
         state_key: str,
         thresholds: MonitorSettings,
         stop: threading.Event,
+        cpu_time: Callable[[], float] = float,
     ) -> None:
+        """`cpu_time` returns the CPU seconds of the calling thread."""
         self._monitor = monitor
         self._engine = engine
         self._bus = bus
@@ -78,7 +90,11 @@ class Watcher:
         self._saved_state = b""
         self._mode: Mode | None = None
         self._mode_due = 0.0
-        self._lister = Lister(engine, clock, self._queue.put)
+        self._lister = Lister(engine, clock, self._queue.put, cpu_time)
+        self._cpu_time = cpu_time
+        self._cpu_share = CpuShare(MAX_CPU_SHARE, CPU_BURST_SECONDS)
+        self._is_slowed = False
+        """Whether handling had to pause since the last heartbeat."""
         self._failures = LoopErrors()
         self._measurements = Measurements(
             monitor, engine, sampler, host_probe, clock, thresholds, self._failures, self._queue.put
@@ -141,15 +157,27 @@ class Watcher:
         if self._heartbeat.is_due():
             trouble = self._retry.trouble or self._lister.trouble or self._monitor.engine_trouble
             trouble = trouble or self._failures.trouble
-            warnings = self._monitor.warnings + self._failures.warnings
+            warnings = self._monitor.warnings + self._failures.warnings + self._check_pace()
             self._retry(lambda: self._heartbeat.send(trouble, len(self._queue), warnings))
             self._failures.attempt("mode of the responders", self._note_mode)
             self._relist_if_due()
             self._handle_left_out()
+        if (pause := self._cpu_share.compute_pause(self._cpu_time(), self._clock.now())) > 0:
+            self._is_slowed = True
+            self._stop.wait(min(pause, IDLE_SECONDS))
+            return
         observation = self._queue.get(self._compute_wait())
         if observation is None and self._monitor.find_next_due() is None:
             return
         self._handle(Waited() if observation is None else observation)
+
+    def _check_pace(self) -> tuple[str, ...]:
+        """Return the warning that the engine sends too much. Lists find what its events tell late."""
+        is_slowed, self._is_slowed = self._is_slowed, False
+        if not (is_slowed or self._engine.is_behind):
+            return ()
+        self._lister.request_list()
+        return (BEHIND_WARNING,)
 
     def _handle_left_out(self) -> None:
         """Inspect the containers whose events were dropped."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import wait
 from contextlib import suppress
 from functools import partial
+from time import thread_time
 from typing import TYPE_CHECKING, Final
 
 from hemostat import streams
@@ -160,6 +161,7 @@ def _run_monitor(context: RoleContext) -> None:
         state_key=f"monitor:{settings.host_name}",
         thresholds=settings.monitor,
         stop=context.stop,
+        cpu_time=thread_time,
     ).run()
 
 

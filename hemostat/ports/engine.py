@@ -134,6 +134,11 @@ class EngineReader(Protocol):
         (epoch seconds) starts in the past. Blocks; ends when `close` is called."""
         ...
 
+    @property
+    def is_behind(self) -> bool:
+        """Return whether the engine sends more events than are read, so that events are late or missed."""
+        ...
+
     def logs(self, container: str, tail: int = 100) -> str: ...
 
     def open_log(

@@ -1,8 +1,9 @@
 """The monitor's loop, on an engine and a bus in memory."""
 
+import itertools
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,6 +12,7 @@ from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.agents.monitor import Monitor, lister
+from hemostat.core.detection import container_list
 from hemostat.core.model import ContainerInfo, Disconnected, ListedContainer, Listing, Observation
 from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.errors import (
@@ -22,7 +24,7 @@ from hemostat.errors import (
 from hemostat.events import Event, Heartbeat, encode
 from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import ContainerSpec
-from hemostat.watcher import Watcher
+from hemostat.watcher import BEHIND_WARNING, Watcher
 from tests.support.engine_fixtures import eventually
 
 TUNED = MonitorSettings(interval=0.02, disk_interval=0.02)
@@ -36,6 +38,10 @@ class Watch:
         self.clock = SystemClock(self.stop)
         self.engine = InMemoryEngine(self.clock)
         self.bus = InMemoryBus(self.clock)
+        self.cpu_time: Callable[[], float] = float
+
+    def read_cpu_time(self) -> float:
+        return self.cpu_time()
 
     def start(self, monitor: type[Monitor] = Monitor) -> None:
         self.stop.clear()
@@ -54,6 +60,7 @@ class Watch:
             state_key="monitor:h",
             thresholds=TUNED,
             stop=self.stop,
+            cpu_time=self.read_cpu_time,
         )
         self.thread = threading.Thread(target=watcher.run)
         self.thread.start()
@@ -371,3 +378,38 @@ def test_readable_part_of_the_monitor_state_is_restored(watch):
     eventually(lambda: "web" in [event.data.container.name for event in watch.alerts()])
     assert "dead_before" not in [item.name for item in watch.alerts()[-1].data.evidence]
     eventually(lambda: "started without the parts" in str(beat(watch).warnings))
+
+
+def read_warnings(watch: Watch) -> tuple[str, ...]:
+    beats = (event.data for event in watch.bus.read_last_values("heartbeat"))
+    return next((each.warnings for each in beats if isinstance(each, Heartbeat)), ())
+
+
+def test_death_is_found_by_a_list_while_events_are_behind(watch, monkeypatch):
+    monkeypatch.setattr(container_list, "EVENT_GRACE_SECONDS", 0.0)
+    web = watch.make()
+    watch.engine.is_behind = True
+    monkeypatch.setattr(watch.engine, "_emit", lambda *_, **__: None)
+    watch.engine.crash(web)
+    eventually(watch.alerts)
+    eventually(lambda: BEHIND_WARNING in read_warnings(watch))
+    watch.engine.is_behind = False
+    eventually(lambda: BEHIND_WARNING not in read_warnings(watch))
+
+
+def test_monitor_that_uses_its_cpu_share_up_pauses_and_says_so(watch, monkeypatch):
+    watch.make()
+    steps = []
+
+    def step(_: Monitor, observation: Observation, __: float) -> list[Event]:
+        steps.append(observation)
+        return []
+
+    monkeypatch.setattr(Monitor, "step", step)
+    used = itertools.count(1000.0, 1000.0)
+    watch.cpu_time = lambda: next(used)
+    eventually(lambda: BEHIND_WARNING in read_warnings(watch))
+    first = len(steps)
+    eventually(lambda: next(used) > 20_000.0)
+    assert len(steps) == first
+    watch.cpu_time = lambda: 0.0

@@ -18,6 +18,7 @@ import requests
 from requests import Response
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from hemostat.adapters.docker_engine.rejections import Rejections
 from hemostat.errors import EngineError
 
 MAX_ANSWER_BYTES: Final = 16 << 20
@@ -151,11 +152,6 @@ class _Scanner:
         return token == b"}" and self._depth == 1
 
 
-def read_lines(response: Response, most: int = MAX_ANSWER_BYTES) -> Iterator[bytes]:
-    """Lines of a stream. Lines longer than `most` bytes are left out."""
-    return split_lines(read_arrived(response), most)
-
-
 def read_arrived(response: Response) -> Iterator[bytes]:
     """The body as it arrives, at most CHUNK_BYTES at once: a chunk may be of any length, and an old proxy may
     remove the chunks."""
@@ -176,6 +172,8 @@ def translate_broken() -> Iterator[None]:
 
 
 def split_lines(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """The lines of a stream. Lines longer than `most` bytes are left out."""
+    rejections = Rejections("engine_line.rejected")
     line_start = bytearray()
     size = 0
     for chunk in chunks:
@@ -184,7 +182,7 @@ def split_lines(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
             if size + len(end) <= most:
                 yield bytes(line_start) + end
             else:
-                logger.warning("engine_line.rejected bytes=%d", size + len(end))
+                rejections.note(f"a line of {size + len(end)} bytes")
             line_start.clear()
             size = 0
         size += len(rest)

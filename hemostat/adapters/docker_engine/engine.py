@@ -31,6 +31,7 @@ from hemostat.adapters.docker_engine.failures import translate_malformed
 from hemostat.adapters.docker_engine.log_stream import DockerLogStream, read_log_tail
 from hemostat.adapters.docker_engine.processes import read_processes
 from hemostat.adapters.docker_engine.replicas import Replicas
+from hemostat.adapters.docker_engine.stream_pace import StreamPace
 from hemostat.adapters.docker_engine.version import read_version
 from hemostat.core.dependencies.declared import SHARED_NETWORK_PREFIX
 from hemostat.core.evidence.snapshot import ContainerDetails
@@ -77,6 +78,8 @@ class DockerEngine:
         self._filters = {"label": label} if label else {}
         self._group = find_selector_label(label)
         self._open_sockets = event_stream.OpenSockets()
+        self._event_pace = StreamPace(self._open_sockets.closed)
+        self._stats_pace = StreamPace(self._open_sockets.closed)
         self._version: EngineVersion | None = None
         """The last answer."""
 
@@ -189,6 +192,10 @@ class DockerEngine:
         begin = time.time() if since is None else since
         return event_stream.follow_events(self._open_events, self._open_sockets.closed, begin)
 
+    @property
+    def is_behind(self) -> bool:
+        return self._event_pace.is_behind
+
     @contextmanager
     def _open_events(self, since: str) -> Iterator[event_stream.OpenStream]:
         with (
@@ -196,6 +203,7 @@ class DockerEngine:
             event_stream.open_stream(
                 client,
                 event_stream.make_events_path(since, self._label),
+                self._event_pace,
                 self._open_sockets,
                 timeout=event_stream.SILENCE_SECONDS,
             ) as stream,
@@ -338,7 +346,7 @@ class DockerEngine:
         with (
             self.connection.lend_client(f"follow stats of {container}") as client,
             event_stream.open_stream(
-                client, path, wires, self._open_sockets, timeout=STATS_SILENCE_SECONDS
+                client, path, self._stats_pace, wires, self._open_sockets, timeout=STATS_SILENCE_SECONDS
             ) as stream,
         ):
             yield from (decode_answer(line, dict[str, Any]) for line in stream.lines if line)

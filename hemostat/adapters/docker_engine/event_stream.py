@@ -22,6 +22,8 @@ from urllib3.exceptions import ReadTimeoutError
 
 from hemostat.adapters.docker_engine import answers, parse, podman_api
 from hemostat.adapters.docker_engine.connection import raise_for_status
+from hemostat.adapters.docker_engine.rejections import Rejections
+from hemostat.adapters.docker_engine.stream_pace import StreamPace
 from hemostat.core.detection.event_cursor import OVERLAP_SECONDS, Cursor
 from hemostat.core.model import Connected, Disconnected, EngineEvent
 from hemostat.errors import EngineError
@@ -107,15 +109,16 @@ class OpenStream(NamedTuple):
 
 @contextmanager
 def open_stream(
-    client: docker.APIClient, path: str, *wires: OpenSockets, timeout: float | None = None
+    client: docker.APIClient, path: str, pace: StreamPace, *wires: OpenSockets, timeout: float
 ) -> Iterator[OpenStream]:
-    """Open a stream. `timeout`: seconds of silence that end it."""
+    """Open a stream, which is read at this pace. `timeout`: seconds of silence that end it."""
     url = f"{client.base_url}/v{client.api_version}{path}"
     with closing(client.get(url, stream=True, timeout=timeout)) as response, ExitStack() as stack:
         raise_for_status(response)
         for each in wires:
             stack.enter_context(each.hold(response))
-        yield OpenStream(answers.read_lines(response), podman=podman_api.is_podman_answer(response.headers))
+        lines = answers.split_lines(pace.limit(answers.read_arrived(response)), answers.MAX_ANSWER_BYTES)
+        yield OpenStream(lines, podman=podman_api.is_podman_answer(response.headers))
 
 
 def follow_events(
@@ -125,6 +128,7 @@ def follow_events(
 
     Each cause of an outage is reported once.
     """
+    rejections = Rejections("engine_event.rejected")
     cursor, delay, connected, last_error = Cursor(since + OVERLAP_SECONDS), FIRST_DELAY_SECONDS, False, ""
     while not stop.is_set():
         error = "the engine ended the stream"
@@ -133,7 +137,7 @@ def follow_events(
                 if not connected:
                     yield Connected()
                 delay, connected, last_error = FIRST_DELAY_SECONDS, True, ""
-                for event in _read_events(stream):
+                for event in _read_events(stream, rejections):
                     if not cursor.has_handled(event):
                         cursor = cursor.advance(event, last=inf)
                         yield event
@@ -149,13 +153,13 @@ def follow_events(
         delay = min(2 * delay, MAX_DELAY_SECONDS)
 
 
-def _read_events(stream: OpenStream) -> Iterator[EngineEvent]:
+def _read_events(stream: OpenStream, rejections: Rejections) -> Iterator[EngineEvent]:
     for line in _read_until_broken(stream.lines):
         event = None
         try:
             event = parse.parse_event(parse.parse_line(line), podman=stream.podman, key=stream.key)
         except Exception as error:  # noqa: BLE001 - one event must not end the stream
-            logger.warning("engine_event.rejected error=%s", f"{type(error).__name__}: {error}"[:300])
+            rejections.note(f"{type(error).__name__}: {error}")
         if event is not None:
             yield event
 

@@ -29,6 +29,7 @@ from hemostat.adapters.docker_engine.connection import (
     make_opener,
 )
 from hemostat.adapters.docker_engine.failures import MALFORMED_ERRORS, translate_malformed
+from hemostat.adapters.docker_engine.rejections import Rejections
 from hemostat.core import bounds
 from hemostat.core.labels.container_ref import select_labels
 from hemostat.core.model import ContainerInfo, ListedContainer
@@ -132,12 +133,12 @@ def _lighten(row: dict[str, Any]) -> Row:
 
 def read_rows(rows: Iterable[Row]) -> list[ListedContainer]:
     """The parsed rows. Unreadable rows are left out."""
-    listed = []
+    listed, rejections = [], Rejections("engine_row.rejected")
     for row in rows:
         try:
             listed.append(parse.parse_row(row))
         except MALFORMED_ERRORS as error:
-            logger.warning("engine_row.rejected error=%r", error)
+            rejections.note(repr(error))
     return listed
 
 

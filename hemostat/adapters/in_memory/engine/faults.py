@@ -22,6 +22,7 @@ class EngineFaults:
         self.clock = clock
         self.on_exec: Callable[[str, Sequence[str]], tuple[int, str]] = lambda _container, _command: (0, "")
         """May raise TimeoutError: the command exceeds its time limit."""
+        self.is_behind = False
         self.prunable_items: list[PrunableItem] = []
         """Unused images, volumes and build cache."""
         self.services: dict[str, Service] = {}
