@@ -11,6 +11,7 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.docker_engine.parse import parse_info
+from hemostat.adapters.docker_engine.podman_api import LIBPOD_FIELD
 from hemostat.adapters.docker_engine.replicas import make_copy_body
 from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.model import ContainerInfo
@@ -85,6 +86,15 @@ def test_copy_equals_its_model_except_for_identity():
     assert body["Labels"]["hemostat.replica"] == "true"
     assert body["HostConfig"]["Binds"] == ["shop_files:/files", "/srv:/srv:ro"]
     assert body["NetworkingConfig"] == {"EndpointsConfig": {"shop": {"Aliases": ["web"]}}}
+
+
+@pytest.mark.parametrize(
+    ("swappiness", "podman", "copied"),
+    [(0, True, None), (None, True, None), (30, True, 30), (0, False, 0), (30, False, 30)],
+)
+def test_swappiness_that_podman_reports_as_unset_is_not_copied(swappiness, podman, copied):
+    model = inspected(host={"MemorySwappiness": swappiness}) | ({LIBPOD_FIELD: {}} if podman else {})
+    assert make_copy_body(model, 2)["HostConfig"].get("MemorySwappiness") == copied
 
 
 @pytest.mark.parametrize(

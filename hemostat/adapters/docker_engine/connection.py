@@ -234,6 +234,7 @@ def inspect_container(open_answer: Open, container: str) -> dict[str, Any]:
     answer = open_answer(f"/containers/{container}/json", "")
     inspected = decode_answer(read_body(answer), dict[str, Any])
     if podman_api.is_podman_answer(answer.headers):
+        inspected[podman_api.LIBPOD_FIELD] = {}
         with suppress(APIError):  # A proxy may forbid Podman's own API.
             own = open_answer(f"{podman_api.LIBPOD_PATH}/containers/{container}/json", "")
             inspected[podman_api.LIBPOD_FIELD] = decode_answer(read_body(own), dict[str, Any])

@@ -13,7 +13,9 @@ LIBPOD_API: Final = "/v4.0.0/libpod"
 LIBPOD_PATH: Final = "/libpod"
 """The same, below the version of the Docker API."""
 LIBPOD_FIELD: Final = "Libpod"
-"""Where HemoStat keeps Podman's own inspection of a container in that of the Docker API."""
+"""Where HemoStat keeps Podman's own inspection of a container in that of the Docker API. Empty where a proxy
+forbids Podman's own API; Docker's inspection lacks the field."""
+SWAPPINESS_FIELD: Final = "MemorySwappiness"
 VERSION_HEADER: Final = "Libpod-Api-Version"
 MARKS_STOPS_SINCE: Final = (4, 7)
 CLEANUP: Final = "cleanup"
@@ -38,6 +40,14 @@ def is_podman(version: Mapping[str, Any]) -> bool:
 
 def is_podman_answer(headers: Mapping[str, str]) -> bool:
     return (headers.get("Server") or "").startswith(SERVER_NAME)
+
+
+def drop_unset_swappiness(inspected: Mapping[str, Any], host: dict[str, Any]) -> None:
+    """Delete the swappiness from `host`, the inspection's configuration, if it is Podman's number for one
+    that was not set. A new container with that number sets it, and does not start with cgroup v2, which has
+    no such setting."""
+    if LIBPOD_FIELD in inspected and not host.get(SWAPPINESS_FIELD):
+        host.pop(SWAPPINESS_FIELD, None)
 
 
 def is_infra(inspected: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import docker
 from docker.errors import NotFound
 
+from hemostat.adapters.docker_engine import podman_api
 from hemostat.adapters.docker_engine.connection import (
     ClientPool,
     find_base_url,
@@ -173,6 +174,7 @@ def make_copy_body(model: Inspected, number: int) -> dict[str, Any]:
         {**limit, "Name": str(limit.get("Name")).removeprefix("RLIMIT_").lower()}  # as Podman inspects it
         for limit in host.get("Ulimits") or ()
     ]
+    podman_api.drop_unset_swappiness(model, host)
     body = {**config, "HostConfig": host}
     if endpoints := _list_endpoints(model)[:1]:
         body["NetworkingConfig"] = {"EndpointsConfig": dict(endpoints)}
