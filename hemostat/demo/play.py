@@ -21,7 +21,8 @@ from hemostat.demo.scenarios import Scenario
 from hemostat.demo.stage import IMAGE, DemoStage, UnseenError, make_labels
 from hemostat.errors import EngineError, HemoStatError
 from hemostat.events import DURABLE, ContainerStats
-from hemostat.ports import ContainerSpec
+from hemostat.ports import ContainerSpec, EngineVersion
+from hemostat.ports.engine import MEMORY_LIMIT
 
 TICK_SECONDS: Final = 0.1
 READY_SECONDS: Final = 60.0
@@ -45,14 +46,14 @@ def play(scenario: Scenario, stage: DemoStage, *, run: str, show: Show) -> DemoR
     `run` is part of the container's name. `show` is called with the timeline as time passes. Raises
     HemoStatError if the scenario cannot be played.
     """
-    has_cgroups = stage.engine.version().has_cgroups
-    if scenario.needs_cgroups and not has_cgroups:
+    engine = stage.engine.version()
+    if obstacle := find_obstacle(scenario, engine):
         raise HemoStatError(
-            f"this engine gives its containers no cgroups, without which {scenario.name} cannot be played",
+            f"this engine {obstacle}, without which {scenario.name} cannot be played",
             hint="hemostat doctor says more; --simulate plays it without an engine",
         )
     stage.sweep()
-    facts, meter = DemoFacts(), LoadMeter(stage.host)
+    facts, meter, has_cgroups = DemoFacts(), LoadMeter(stage.host), engine.has_cgroups
     with _run_container(scenario, stage, run) as container:
         _listen(stage, container, facts)
         _await_ready(stage, container, meter, has_health=scenario.health is not None, has_cgroups=has_cgroups)
@@ -66,6 +67,16 @@ def play(scenario: Scenario, stage: DemoStage, *, run: str, show: Show) -> DemoR
         facts.load = meter.read(stage.clock.now())
         observed = _observe(scenario, stage, stage.engine.inspect(container), facts)
         return build_report(scenario, facts, observed, simulated=stage.simulated)
+
+
+def find_obstacle(scenario: Scenario, engine: EngineVersion) -> str:
+    """Return what the engine lacks for the scenario; empty if nothing. Without its limit, a container that
+    uses up its memory would use up the host's."""
+    if scenario.needs_cgroups and not engine.has_cgroups:
+        return "gives its containers no cgroups"
+    if scenario.memory is not None and MEMORY_LIMIT in engine.missing_limits:
+        return "cannot limit memory"
+    return ""
 
 
 @contextmanager

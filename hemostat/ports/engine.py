@@ -1,7 +1,7 @@
 """The engine, its host, and the counters of its containers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -22,6 +22,10 @@ from hemostat.core.model import (
 )
 from hemostat.core.usage.process_activity import Activity
 from hemostat.errors import EngineError
+
+MEMORY_LIMIT: Final = "memory"
+CPU_LIMIT: Final = "CPU"
+PIDS_LIMIT: Final = "processes"
 
 
 class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +60,7 @@ class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the containers have cgroups of their own. Without, no limit applies, and the CPU and memory
     that the engine reports are not theirs."""
     missing_limits: tuple[str, ...] = ()
-    """Limits that the engine cannot set, as its answer says."""
+    """Limits that the engine cannot set, as its answer says: MEMORY_LIMIT, CPU_LIMIT or PIDS_LIMIT."""
     time: float = 0.0
     """The engine's clock, epoch seconds; 0 where the engine does not report it."""
     forbidden: tuple[str, ...] = ()
@@ -79,6 +83,10 @@ class EngineReader(Protocol):
     NoSuchContainerError where no container has that name."""
 
     def version(self) -> EngineVersion: ...
+
+    def ping(self) -> None:
+        """Ask for a fact of the engine that depends on no container. Raises EngineError without an answer."""
+        ...
 
     def locate(self) -> EngineVersion:
         """As `version`. An engine that has answered before is asked for its location only."""

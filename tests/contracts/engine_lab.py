@@ -8,6 +8,7 @@ from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.ports import Engine, Sampler, TestContainers
+from hemostat.ports.engine import CPU_LIMIT, MEMORY_LIMIT
 from tests.support.engine_fixtures import Listener, spec
 
 SPIN = "(while :; do :; done) >/dev/null 2>&1 &"
@@ -37,8 +38,12 @@ class Lab:
     updates_limits = True
     has_cgroups = True
     """A rootless engine on cgroup v1 has none: its containers cannot be measured, limited or listed."""
-    keeps_limits = True
-    """Rootless Podman on cgroup v1 drops the limits of a new container."""
+    missing_limits: frozenset[str] = frozenset()
+    """Limits that a new container does not get: none of them with rootless Podman on cgroup v1, and those
+    whose controller the host or its systemd does not give the engine."""
+    refused_fields: frozenset[str] = frozenset()
+    """Fields of these limits where the engine does not start a container that has them. Docker ignores a
+    memory limit that it cannot set."""
     runs_health_checks = True
     """Podman runs health checks only where systemd is the host's first process."""
 
@@ -50,12 +55,13 @@ class Lab:
         self._made: list[str] = []
         self._listeners: list[Listener] = []
 
-    def expect_limit(self, limit: float) -> int | float | None:
+    def expect_limit(self, name: str, limit: float) -> int | float | None:
         """Return the limit of a container that was created with it."""
-        return limit if self.keeps_limits else None
+        return None if name in self.missing_limits else limit
 
     def make(self, **fields: object) -> str:
-        wanted = spec(**fields)
+        """Create and start a container, without the limits that an engine refuses."""
+        wanted = spec(**{name: value for name, value in fields.items() if name not in self.refused_fields})
         self._made.append(wanted.name)
         return self.workshop.run(wanted)
 
@@ -114,7 +120,12 @@ class DockerLab(Lab):
         self.marks_stops = version.is_podman and number >= (4, 7)
         self.updates_limits = not version.is_podman or number >= (5, 0)
         self.has_cgroups = version.has_cgroups
-        self.keeps_limits = version.has_cgroups or not version.is_podman
+        if version.has_cgroups:
+            self.missing_limits = frozenset(version.missing_limits)
+            refused = {CPU_LIMIT: "cpus"} | ({MEMORY_LIMIT: "memory"} if version.is_podman else {})
+            self.refused_fields = frozenset(refused[name] for name in self.missing_limits & refused.keys())
+        elif version.is_podman:
+            self.missing_limits = frozenset({MEMORY_LIMIT, CPU_LIMIT})
         self.runs_health_checks = self.has_kill_events or Path("/run/systemd/system").is_dir()
 
     def _shell(self, container: str, script: str) -> None:

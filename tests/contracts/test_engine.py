@@ -12,11 +12,13 @@ import pytest
 from hemostat.core.model import PrunableItem, PrunableKind, Sample
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import Engine
+from hemostat.ports.engine import CPU_LIMIT, MEMORY_LIMIT
 from tests.contracts.engine_lab import DockerLab, Lab, MemoryLab
 from tests.support.engine_fixtures import SESSION, Listener, eventually, spec
 
 UNKNOWN = "hs-test-there-is-no-such"
 NO_CGROUPS = "the engine gives its containers no cgroups"
+MISSING_LIMITS = "the host gives the engine no cgroup controllers of memory and CPU"
 HEALTH = ("test", "!", "-e", "/tmp/sick")
 
 
@@ -53,8 +55,8 @@ def test_inspect_returns_the_containers_options(lab: Lab) -> None:
     container = lab.make(memory=64 << 20, cpus=0.5, restart_policy="on-failure", labels={"secret": "x"})
     info = lab.engine.inspect(container)
     assert (info.status, info.is_running, info.health) == ("running", True, None)
-    assert info.memory_limit == lab.expect_limit(64 << 20)
-    assert info.cpu_limit == lab.expect_limit(0.5)
+    assert info.memory_limit == lab.expect_limit(MEMORY_LIMIT, 64 << 20)
+    assert info.cpu_limit == lab.expect_limit(CPU_LIMIT, 0.5)
     assert (info.restart_policy, info.restart_count) == ("on-failure", 0)
     assert info.ref.labels == {"hemostat.test": SESSION}
     assert info.ref.image == "hemostat-test:busybox"
@@ -246,6 +248,8 @@ def test_health_changes_with_fault_and_restart(lab: Lab) -> None:
 def test_counters_grow_while_the_container_spins(lab: Lab) -> None:
     if not lab.has_cgroups:
         pytest.skip(NO_CGROUPS)
+    if MEMORY_LIMIT in lab.missing_limits:
+        pytest.skip(MISSING_LIMITS)
     info = lab.engine.inspect(lab.make())
     lab.spin(info.ref.id)
 
@@ -269,6 +273,8 @@ def test_stopped_container_has_no_counters(lab: Lab) -> None:
 def test_limits_can_be_raised_and_lowered(lab: Lab) -> None:
     if not lab.updates_limits:
         pytest.skip("Podman before 5 has no update in its Docker API")
+    if lab.missing_limits & {MEMORY_LIMIT, CPU_LIMIT}:
+        pytest.skip(MISSING_LIMITS)
     if not lab.has_cgroups:
         pytest.skip(NO_CGROUPS)
     container = lab.make(memory=64 << 20, cpus=0.5)
@@ -383,7 +389,10 @@ def test_compose_service_is_scaled_up_and_down(lab: Lab) -> None:
     lab.engine.set_replicas(identity, 3)
     made = {info.ref.name: info for info in lab.engine.inspect_everything() if info.ref.project == project}
     assert sorted(made) == names
-    assert all(info.is_running and info.memory_limit == lab.expect_limit(64 << 20) for info in made.values())
+    assert all(
+        info.is_running and info.memory_limit == lab.expect_limit(MEMORY_LIMIT, 64 << 20)
+        for info in made.values()
+    )
     assert lab.engine.read_service(identity).replicas == 3
     lab.engine.set_replicas(identity, 2)
     assert [lab.engine.inspect(name).is_running for name in names[:2]] == [True, True]
@@ -428,8 +437,8 @@ def test_details_contain_the_containers_configuration(lab: Lab) -> None:
     container = lab.make(memory=64 << 20, cpus=0.5, environment={"MODE": "fast", "API_KEY": "abc"})
     details = lab.engine.read_details(container)
     assert details.command[:2] == ("sh", "-c")
-    assert (details.memory_limit, details.restart_policy) == (lab.expect_limit(64 << 20), "no")
-    assert details.cpu_limit == lab.expect_limit(0.5)
+    assert (details.memory_limit, details.restart_policy) == (lab.expect_limit(MEMORY_LIMIT, 64 << 20), "no")
+    assert details.cpu_limit == lab.expect_limit(CPU_LIMIT, 0.5)
     assert details.networks in {("bridge",), ("podman",), ()}
     assert {"MODE": "fast", "API_KEY": "abc"}.items() <= details.environment.items()
     with pytest.raises(NoSuchContainerError):

@@ -18,6 +18,7 @@ from hemostat.adapters.docker_engine.location import EngineLocation, is_in_conta
 from hemostat.core import bounds
 from hemostat.errors import EngineForbiddenError
 from hemostat.ports import EngineVersion
+from hemostat.ports.engine import CPU_LIMIT, MEMORY_LIMIT, PIDS_LIMIT
 
 DEFAULT_ROOT: Final = "/var/lib/docker"
 """dockerd's default data directory."""
@@ -26,7 +27,7 @@ ROOTLESS_FIELD: Final = "Rootless"
 """Podman's own, which lacked the option before 5.0."""
 NO_CGROUPS: Final = "none"
 """Docker's driver of cgroups where it may not create any."""
-LIMIT_FIELDS: Final = {"memory": "MemoryLimit", "CPU": "CpuCfsQuota", "processes": "PidsLimit"}
+LIMIT_FIELDS: Final = {MEMORY_LIMIT: "MemoryLimit", CPU_LIMIT: "CpuCfsQuota", PIDS_LIMIT: "PidsLimit"}
 
 Json = Mapping[str, Any]
 Ask = Callable[[docker.APIClient], Json]
