@@ -189,6 +189,20 @@ def test_forbidden_version_call_is_tolerated(proxy: RuleProxy) -> None:
         engine.inspect("web")
 
 
+@pytest.mark.parametrize("answer", [VERSION.answer, page(403)])
+def test_ping_ends_while_containers_hang(proxy: RuleProxy, answer: bytes) -> None:
+    engine = connect(proxy, Rule("GET /(containers|info)", Silence()), timeout=0.1)
+    proxy.rules = [Rule("GET /version", answer), *proxy.rules]
+    engine.ping()
+
+
+def test_ping_of_a_silent_engine_is_an_error(proxy: RuleProxy) -> None:
+    engine = connect(proxy, timeout=0.1)
+    proxy.rules = [Rule("", Silence())]
+    with pytest.raises(EngineTimeoutError):
+        engine.ping()
+
+
 # --- what may not be asked -------------------------------------------------------------------------------
 
 

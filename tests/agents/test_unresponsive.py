@@ -164,6 +164,6 @@ def test_unresponsive_engine_is_waited_for(scene):
     def hang() -> None:
         raise EngineTimeoutError(f"version: {HANGS}")
 
-    scene.engine.version = hang
+    scene.engine.ping = hang
     with pytest.raises(EngineTimeoutError):
         scene.step(request, responder)

@@ -6,7 +6,7 @@ Answers are interpreted in `parse`. No call is retried.
 import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, urlencode
 
@@ -48,7 +48,7 @@ from hemostat.core.model import (
 from hemostat.core.remediation.scaling import COMPOSE_ID_PREFIX
 from hemostat.core.remediation.stop_timeout import bound_stop_seconds
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.errors import EngineError
+from hemostat.errors import EngineError, EngineForbiddenError
 from hemostat.ports import EngineVersion
 
 if TYPE_CHECKING:
@@ -118,6 +118,12 @@ class DockerEngine:
     def version(self) -> EngineVersion:
         self._version = read_version(self.connection)
         return self._version
+
+    def ping(self) -> None:
+        """Ask for the version, which a proxy lets each role ask for, unlike `/_ping`. A proxy's refusal is an
+        answer."""
+        with suppress(EngineForbiddenError), self.connection.lend_client("ping") as client:
+            client.version()
 
     def locate(self) -> EngineVersion:
         self._version = read_version(self.connection, earlier=self._version)

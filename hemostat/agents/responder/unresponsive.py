@@ -91,7 +91,7 @@ class UnresponsiveContainers:
         try:
             result = call()
         except EngineTimeoutError as error:
-            self._engine.version()
+            self._engine.ping()
             return self._postpone(case, error)
         if not isinstance(result, RunInBackground):
             self._since.pop(container, None)

@@ -22,6 +22,10 @@ class InMemoryEngine(EngineFaults):
     def locate(self) -> EngineVersion:
         return self.version()
 
+    def ping(self) -> None:
+        with self._available():
+            pass
+
     def version(self) -> EngineVersion:
         with self._available():
             return EngineVersion(
