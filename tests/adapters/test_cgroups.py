@@ -119,7 +119,7 @@ class Tree:
         threads: dict[int, tuple[int, int, int]],
     ) -> None:
         """What /proc tells of a process; of each thread its user and system ticks and its switches."""
-        self.write(f"proc/{pid}/io", "rchar: 100\nwchar: 200\nsyscr: 9\nread_bytes: 7\n")
+        self.write(f"proc/{pid}/io", "rchar: 100\nwchar: 200\nsyscr: 9\nread_bytes: 7\nwrite_bytes: 4\n")
         for number, (user, system, switches) in {pid: (0, 0, 0), **threads}.items():
             stat = f"R {parent} 9 {session} 0 -1 0 10 0 2 0 {user} {system} 0 0 20 0 1 0 4711 0 0\n"
             self.write(f"proc/{pid}/task/{number}/stat", f"{number} (a) b) {stat}")
@@ -320,6 +320,7 @@ def test_activity_lists_every_process_and_thread(active: Tree) -> None:
     assert found is not None
     assert (found.received, found.sent, found.local, found.cpu) == (1234, 307, 5000, 2.5)
     assert (found.moved, found.faults) == ({PID: 300, 77: 300}, {PID: 12, 77: 12})
+    assert found.storage == {PID: 11, 77: 11}
     assert [(each.process, each.thread, each.switches, each.is_job) for each in found.threads or ()] == [
         (PID, PID, 5, False),
         (77, 77, 0, True),

@@ -42,7 +42,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     `cpu` is seconds of all its processes, including those that have ended. `received`, `sent` and `local` are
     bytes over its network interfaces and over its loopback interface; `block` is the bytes read from and
     written to block devices. By process: `moved` is the bytes that it has read and written through files,
-    pipes and sockets, `faults` its page faults.
+    pipes and sockets, `storage` those that came from and went to block devices, `faults` its page faults.
     """
 
     time: float
@@ -52,6 +52,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     local: int | None = None
     block: int | None = None
     moved: dict[int, int] | None = None
+    storage: dict[int, int] | None = None
     faults: dict[int, int] | None = None
     threads: tuple[Thread, ...] | None = None
 
@@ -74,8 +75,13 @@ def _build_rate_evidence(before: Activity, after: Activity, elapsed: float) -> I
     for name, (old, new) in counters.items():
         if old is not None and new is not None and new >= old:
             yield Evidence(name, round((new - old) / elapsed, 1), "B/s")
-    if before.moved is not None and after.moved is not None:
-        yield Evidence("read_write", round(_sum_growth(before.moved, after.moved) / elapsed, 1), "B/s")
+    growths = {"read_write": (before.moved, after.moved)}
+    if before.block is None or after.block is None:
+        # systemd gives rootless engines no controller that counts the block I/O of a cgroup.
+        growths["block_io"] = before.storage, after.storage
+    for name, (old_counts, new_counts) in growths.items():
+        if old_counts is not None and new_counts is not None:
+            yield Evidence(name, round(_sum_growth(old_counts, new_counts) / elapsed, 1), "B/s")
 
 
 def _sum_growth(before: dict[int, int], after: dict[int, int]) -> int:

@@ -49,6 +49,12 @@ def test_counters_by_process_that_are_missing_are_no_evidence(old, new):
     assert compare({"moved": old}, {"moved": new}) == {}
 
 
+@pytest.mark.parametrize(("counters", "rate"), [({"block": 500}, 0.0), ({}, 20.0)])
+def test_block_io_is_the_cgroups_or_else_the_processes(counters, rate):
+    before, after = {1: 100, 2: 900}, {1: 200, 3: 100}
+    assert compare({"storage": before, **counters}, {"storage": after, **counters}) == {"block_io": rate}
+
+
 def test_readings_of_the_same_moment_prove_nothing():
     reading = Activity(time=100.0, received=1)
     assert compare_activity(reading, reading) == ()

@@ -24,13 +24,15 @@ TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class _Process(NamedTuple):
-    """Values of /proc/PID/stat and io: session, page faults, start in ticks, and bytes read and written."""
+    """Values of /proc/PID/stat and io: session, page faults, start in ticks, and bytes read and written: by
+    system calls, and by block devices."""
 
     pid: int
     session: int
     faults: int
     start_ticks: int
     moved_bytes: int
+    storage_bytes: int
 
 
 def read_activity(cgroup_path: CgroupPath, proc: Path, container: ContainerInfo, now: float) -> Activity:
@@ -46,6 +48,7 @@ def read_activity(cgroup_path: CgroupPath, proc: Path, container: ContainerInfo,
         local=local,
         block=_read_block_io(cgroup_path),
         moved={each.pid: each.moved_bytes for each in processes} if processes else None,
+        storage={each.pid: each.storage_bytes for each in processes} if processes else None,
         faults={each.pid: each.faults for each in processes} if processes else None,
         threads=threads,
     )
@@ -125,8 +128,9 @@ def _read_process(directory: Path) -> _Process:
     fields = _read_stat(directory)
     counters = (directory / "io").read_bytes()
     moved = layout.parse_field(counters, b"rchar: ") + layout.parse_field(counters, b"wchar: ")
+    storage = layout.parse_field(counters, b"read_bytes: ") + layout.parse_field(counters, b"write_bytes: ")
     faults = int(fields[7]) + int(fields[9])
-    return _Process(int(directory.name), int(fields[3]), faults, int(fields[19]), moved)
+    return _Process(int(directory.name), int(fields[3]), faults, int(fields[19]), moved, storage)
 
 
 def _read_stat(directory: Path) -> list[bytes]:
