@@ -35,6 +35,8 @@ REPLACEMENT_CHARACTER: Final = "\ufffd"
 surrogate pair."""
 _CONTROL_CHARACTERS: Final = "\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff"
 _DISALLOWED_CHARACTERS: Final = re.compile(f"[{_CONTROL_CHARACTERS}]")
+INVALID_NAME_CHARACTER: Final = re.compile(r"[^A-Za-z0-9_.-]")
+"""A character that a container's name does not contain."""
 UNREADABLE_CHARACTERS: Final = re.compile(f"[{_CONTROL_CHARACTERS}{REPLACEMENT_CHARACTER}]")
 """Characters that a valid label does not contain."""
 
@@ -55,6 +57,12 @@ def shorten_identifier(value: object, most: int) -> str:
     mark = f"~{digest(value.encode(errors='replace'), 8)}~"
     tail = (most - len(mark)) // 3
     return limit_text(f"{value[: most - len(mark) - tail]}{mark}{value[-tail:]}", most)
+
+
+def limit_container_name(name: str) -> str:
+    """Return the container's name as an event carries it. No engine allows other characters, and they have
+    meanings here: `web1/app` is a container of the host web1, and `*` is all containers."""
+    return shorten_identifier(INVALID_NAME_CHARACTER.sub(REPLACEMENT_CHARACTER, name), MAX_NAME_CHARACTERS)
 
 
 def limit_texts(values: object, most: int) -> tuple[str, ...]:

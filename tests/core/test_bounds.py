@@ -2,6 +2,7 @@
 
 import math
 import re
+import string
 import time
 from pathlib import Path
 
@@ -61,6 +62,19 @@ def test_long_names_keep_both_ends_and_differ():
     assert one.endswith("-db")
     assert len(one) <= 255
     assert bounds.shorten_identifier("shop-db", 255) == "shop-db"
+
+
+@pytest.mark.parametrize(
+    "name", ["*", "web1/app", "audit trail", "a\u0441b", "a\nb", "a\x1b[2J", "[a-z]", "a,b"]
+)
+def test_name_that_no_engine_allows_has_no_other_meaning(name):
+    limited = build_reference("c1", name, "i", {}).name
+    assert set(limited) <= {*string.ascii_letters, *string.digits, *"_.-", bounds.REPLACEMENT_CHARACTER}
+    assert bounds.REPLACEMENT_CHARACTER in limited
+
+
+def test_valid_name_is_kept():
+    assert build_reference("c1", "/shop-web_1.a", "i", {}).name == "shop-web_1.a"
 
 
 def test_evidence_is_bounded_in_number_and_length():

@@ -67,7 +67,7 @@ def build_reference(
     selected_labels.pop(group, None)
     return Container(
         id=bounds.shorten_identifier(container_id, bounds.MAX_ID_CHARACTERS),
-        name=bounds.shorten_identifier(name.removeprefix("/"), bounds.MAX_NAME_CHARACTERS),
+        name=bounds.limit_container_name(name.removeprefix("/")),
         image=bounds.shorten_identifier(shorten_image_name(image), bounds.MAX_IMAGE_CHARACTERS),
         labels=selected_labels,
     )

@@ -150,3 +150,10 @@ def test_webhook_of_a_program_gets_the_parts_of_the_message():
         "lines": [],
         "more": "hemostat explain i1",
     }
+
+
+def test_text_of_telegram_is_within_its_limit_in_utf16_units():
+    incidents = [make_notification(Topic.ESCALATED, container="\U0001f600" * 110)] * 20
+    _, body = build_request(ADDRESSES[Service.TELEGRAM], build_digest(incidents, {}))
+    assert len(body["text"].encode("utf-16-le")) // 2 <= 4096
+    assert body["text"].endswith("hemostat events")

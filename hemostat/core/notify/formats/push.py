@@ -12,7 +12,8 @@ from hemostat.core.text import truncate
 from hemostat.events import Severity
 
 TELEGRAM_CHARACTERS: Final = 3500
-"""A text has at most 4,096 characters: core.telegram.org/bots/api#sendmessage."""
+"""A text has at most 4,096 characters, and Telegram counts in units of UTF-16:
+core.telegram.org/bots/api#sendmessage, core.telegram.org/api/entities."""
 TELEGRAM_PARAMETERS: Final = ("chat_id", "message_thread_id", "disable_notification", "protect_content")
 """Parameters of the address that are sent along."""
 SEND_METHOD: Final = "/sendMessage"
@@ -32,7 +33,8 @@ def build_telegram(url: str, message: Message) -> tuple[str, dict[str, Any]]:
     parts = urlsplit(url)
     path = parts.path.rstrip("/")
     body: dict[str, Any] = {name: value for name in TELEGRAM_PARAMETERS if (value := read_query(url, name))}
-    body["text"] = f"{format_title(message)}\n{format_body(message, TELEGRAM_CHARACTERS)}".strip()
+    text = format_body(message, TELEGRAM_CHARACTERS, size=_count_utf16_units)
+    body["text"] = f"{format_title(message)}\n{text}".strip()
     body["link_preview_options"] = {"is_disabled": True}
     address = parts._replace(path=path if path.endswith(SEND_METHOD) else path + SEND_METHOD, query="")
     return urlunsplit(address), body
@@ -72,6 +74,10 @@ def build_pagerduty(url: str, message: Message) -> tuple[str, dict[str, Any]]:
     if message.incident:
         body["dedup_key"] = f"hemostat-{message.incident}"[:255]
     return urlunsplit(parts._replace(query=urlencode(query))), body
+
+
+def _count_utf16_units(text: str) -> int:
+    return len(text.encode("utf-16-le", errors="replace")) // 2
 
 
 def _choose_priority(message: Message) -> int:
