@@ -1,20 +1,26 @@
 """The address of the engine: the configured URL, DOCKER_HOST, the docker context, or a socket of this
 host."""
 
+import logging
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from docker.utils.config import find_config_file
+
 from hemostat.adapters.docker_engine.failures import make_address_error
 from hemostat.core.redact.address import format_host, mask_url
 from hemostat.core.settings.local_address import is_loopback, use_ipv4_localhost
 from hemostat.core.settings.ssh_address import is_ssh, parse_ssh_address
 from hemostat.errors import EngineUnreachableError
+from hemostat.text_file import read_bytes
 
 if TYPE_CHECKING:
     from hemostat.adapters.docker_engine.tls import Tls
+
+logger = logging.getLogger(__name__)
 
 ENDPOINT: Final = "docker"
 """The name of the engine's address in a docker context."""
@@ -38,6 +44,7 @@ def find_address(url: str | None, tls: "Tls | None" = None) -> dict[str, Any]:
     """
     host = url or os.environ.get("DOCKER_HOST")
     context = os.environ.get("DOCKER_CONTEXT")
+    check_docker_config()
     try:
         base_url, found_tls = (host, _read_environment()) if host else _read_context(context)
     except EngineUnreachableError:
@@ -58,6 +65,28 @@ def find_address(url: str | None, tls: "Tls | None" = None) -> dict[str, Any]:
     from hemostat.adapters.docker_engine.tls import make_config
 
     return {"base_url": base_url, "tls": make_config(tls)}
+
+
+def check_docker_config() -> None:
+    """Check the docker command's config.json, which the SDK opens for each client and reads to its end.
+
+    One that this user may not read does not count. Raises EngineUnreachableError if it is no file, or too
+    large.
+    """
+    found: Any = find_config_file()
+    if found is None:
+        return
+    path = Path(found)
+    try:
+        read_bytes(path)
+    except OSError as error:
+        logger.debug("docker_config.unreadable error=%s", error.strerror)
+    except ValueError as error:
+        raise EngineUnreachableError(
+            f"docker's configuration {path} {error}",
+            hint="check DOCKER_CONFIG and the home directory",
+            transient=False,
+        ) from None
 
 
 def _check_ssh_address(url: str) -> None:

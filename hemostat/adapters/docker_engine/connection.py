@@ -13,7 +13,7 @@ from requests import HTTPError, PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
 from hemostat.adapters.docker_engine import podman_api
-from hemostat.adapters.docker_engine.address import find_risk
+from hemostat.adapters.docker_engine.address import check_docker_config, find_risk
 from hemostat.adapters.docker_engine.answer_deadline import end_deadline, limit_answers
 from hemostat.adapters.docker_engine.answers import (
     MAX_ANSWER_BYTES,
@@ -150,6 +150,7 @@ class ClientPool:
         return client
 
     def _connect(self) -> docker.APIClient:
+        check_docker_config()
         try:
             return BoundedClient(version=self._version, timeout=self._timeout, **self._address)  # type: ignore[arg-type]  # the stub allows whole seconds only
         except DockerException as error:

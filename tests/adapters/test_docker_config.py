@@ -1,0 +1,56 @@
+"""The docker command's configuration, which another user may have put there."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hemostat import text_file
+from hemostat.adapters.docker_engine import DockerEngine
+from hemostat.adapters.docker_engine.address import find_address
+from hemostat.errors import EngineUnreachableError
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    return tmp_path / "config.json"
+
+
+def link_endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def write_large(path: Path) -> None:
+    path.touch()
+    os.truncate(path, text_file.MAX_BYTES + 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [(os.mkfifo, "is a named pipe"), (link_endless, "is a device"), (write_large, "is larger than 16 MiB")],
+)
+def test_configuration_that_does_not_end_is_refused(
+    config: Path, make: Callable[[Path], object], why: str
+) -> None:
+    make(config)
+    with pytest.raises(EngineUnreachableError, match=why):
+        find_address(None)
+
+
+def test_configuration_that_is_replaced_later_is_refused(config: Path) -> None:
+    engine = DockerEngine.make(f"unix://{config.parent}/none.sock")
+    os.mkfifo(config)
+    with pytest.raises(EngineUnreachableError, match="is a named pipe"):
+        engine.connection._connect()
+
+
+def test_configuration_names_the_context(config: Path) -> None:
+    config.write_text('{"currentContext": "none"}')
+    with pytest.raises(EngineUnreachableError, match="no docker context is named"):
+        find_address(None)
+    config.unlink()
+    assert find_address("tcp://h:2375") == {"base_url": "tcp://h:2375"}
