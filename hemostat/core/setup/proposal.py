@@ -143,6 +143,12 @@ def _iter_warnings(inventory: Inventory, choices: Choices) -> Iterator[str]:
         yield f"{names}: stop other programs that act on containers, or limit each to containers of its own"
     if any(each.program in TRANSLATED_PROGRAMS for each in inventory.healers):
         yield "hemostat migrate autoheal takes over the settings of docker-autoheal and deunhealth"
+    unlabelled = inventory.running - inventory.with_autoheal_label
+    if choices.only == AUTOHEAL_SELECTOR and unlabelled:
+        yield (
+            f"{unlabelled} of {inventory.running} containers lack the label {AUTOHEAL_SELECTOR}, and "
+            "HemoStat does not watch them; --only all watches all"
+        )
     if inventory.with_autoheal_label and not choices.only:
         yield (
             f"{inventory.with_autoheal_label} of {inventory.running} containers have the label "

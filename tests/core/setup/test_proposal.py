@@ -48,6 +48,14 @@ def test_labels_of_autoheal_select_the_containers():
     assert warning.startswith("1 of 2 containers have the label autoheal=true; HemoStat watches all")
 
 
+def test_containers_that_one_label_of_autoheal_leaves_out_are_counted():
+    inventory = take_inventory([make_info("own", autoheal="true"), make_info("web"), make_info("db")])
+    (warning,) = find_warnings(inventory, propose_choices(inventory))
+    assert warning.startswith("2 of 3 containers lack the label autoheal=true, and HemoStat does not watch")
+    labelled = take_inventory([make_info("own", autoheal="true")])
+    assert find_warnings(labelled, propose_choices(labelled)) == ()
+
+
 def test_inventory_counts_running_containers_only():
     checked = msgspec.structs.replace(make_info("web"), check=HealthCheck(), restart_policy="always")
     ended = msgspec.structs.replace(make_info("old", "postgres"), status="exited", check=HealthCheck())
