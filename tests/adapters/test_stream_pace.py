@@ -61,6 +61,22 @@ def test_line_without_an_end_gets_no_more_than_its_share(machine: Machine) -> No
     assert pace.is_behind
 
 
+def test_list_without_an_end_gets_no_more_than_its_share(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Answer:
+        def iter_content(self, _: int) -> Iterator[bytes]:
+            return islice(machine.send(b"[" * 100, 1.0), 200)
+
+    monkeypatch.setattr(answers, "MAX_ANSWER_BYTES", 100)
+    pace = make_pace(machine)
+    rows = answers.read_or_rows(Answer(), pace.limit)  # type: ignore[arg-type]  # of a response, only this
+    assert not isinstance(rows, bytes)
+    assert list(rows) == []
+    assert machine.cpu == pytest.approx(200.0)
+    assert machine.cpu <= MAX_SHARE * (machine.now - 1000.0) + BURST_SECONDS + 3.0
+
+
 def test_time_to_use_a_chunk_counts(machine: Machine) -> None:
     pace = make_pace(machine)
     for _ in pace.limit(islice(machine.send(b"event\n", 0.0), 1000)):

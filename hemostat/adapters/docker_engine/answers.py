@@ -8,7 +8,7 @@ import logging
 import re
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import Final, TypeVar
@@ -90,11 +90,13 @@ def has_few_values(raw: bytes) -> bool:
     return len(raw) <= MAX_VALUES or sum(map(raw.count, (b",", b"[", b"{"))) <= MAX_VALUES
 
 
-def read_or_rows(response: Response) -> bytes | Iterator[bytes]:
+def read_or_rows(
+    response: Response, limit: Callable[[Iterable[bytes]], Iterable[bytes]] = iter
+) -> bytes | Iterator[bytes]:
     """A JSON array: the whole text up to MAX_ANSWER_BYTES and MAX_VALUES, else its rows, each cut after
-    MAX_ROW_BYTES."""
+    MAX_ROW_BYTES. `limit` returns the chunks of such a list at the pace at which they may be read."""
     body, rest = _read_ahead(response, MAX_ANSWER_BYTES)
-    return body if rest is None and has_few_values(body) else split_rows(chain([body], rest or ()))
+    return body if rest is None and has_few_values(body) else split_rows(limit(chain([body], rest or ())))
 
 
 def split_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """A pool of SDK clients shared by threads. Failures are raised as EngineErrors."""
 
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from hemostat.adapters.docker_engine.failures import (
     translate_malformed,
 )
 from hemostat.adapters.docker_engine.mounted_socket import find_socket_path
+from hemostat.adapters.docker_engine.stream_pace import StreamPace
 from hemostat.core.redact.address import mask_url
 from hemostat.core.settings.ssh_address import is_ssh, parse_ssh_address
 from hemostat.errors import EngineError, EngineUnreachableError
@@ -108,7 +110,9 @@ class ClientPool:
             self._address = {"base_url": self._tunnel.url}
         self._timeout = timeout
         self._version = "auto"
-        self._closed = False
+        self._is_closed = threading.Event()
+        self.pace = StreamPace(self._is_closed)
+        """The pace of events and of long lists."""
         self._idle: deque[docker.APIClient] = deque()
 
     @contextmanager
@@ -160,12 +164,12 @@ class ClientPool:
 
     def _give_back(self, client: docker.APIClient) -> None:
         self._idle.append(client)
-        if self._closed:
+        if self._is_closed.is_set():
             self.close()
 
     def close(self) -> None:
         """Close idle clients and the tunnel now, and lent clients when they are returned."""
-        self._closed = True
+        self._is_closed.set()
         if self._tunnel is not None:
             self._tunnel.close()
         with suppress(IndexError):

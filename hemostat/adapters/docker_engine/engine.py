@@ -78,7 +78,6 @@ class DockerEngine:
         self._filters = {"label": label} if label else {}
         self._group = find_selector_label(label)
         self._open_sockets = event_stream.OpenSockets()
-        self._event_pace = StreamPace(self._open_sockets.closed)
         self._stats_pace = StreamPace(self._open_sockets.closed)
         self._version: EngineVersion | None = None
         """The last answer."""
@@ -200,7 +199,7 @@ class DockerEngine:
 
     @property
     def is_behind(self) -> bool:
-        return self._event_pace.is_behind
+        return self.connection.pace.is_behind
 
     @contextmanager
     def _open_events(self, since: str) -> Iterator[event_stream.OpenStream]:
@@ -209,7 +208,7 @@ class DockerEngine:
             event_stream.open_stream(
                 client,
                 event_stream.make_events_path(since, self._label),
-                self._event_pace,
+                self.connection.pace,
                 self._open_sockets,
                 timeout=event_stream.SILENCE_SECONDS,
             ) as stream,

@@ -62,7 +62,8 @@ def list_rows(connection: ClientPool, filters: Mapping[str, Any], *, stopped: bo
     """The engine's rows of the containers that match its `filters`."""
     with connection.lend_client("list containers") as client:
         answer = read_or_rows(
-            make_opener(client, LIST_SECONDS)(LIST_PATH, _make_query(filters, stopped=stopped))
+            make_opener(client, LIST_SECONDS)(LIST_PATH, _make_query(filters, stopped=stopped)),
+            connection.pace.limit,
         )
         if isinstance(answer, bytes):
             return _require_few_rows(decode_answer(answer, list[Row]))
