@@ -9,6 +9,7 @@ COPY LICENSE wheel[s] /wheels/
 COPY LICENSE README.md pyproject.toml hemostat.toml.example ./
 COPY tests/eval/incidents tests/eval/incidents
 COPY demos/recording.jsonl.gz demos/
+COPY docs/man docs/man
 COPY requirements requirements
 COPY hemostat hemostat
 ARG PIP_NO_INDEX

@@ -15,6 +15,7 @@ from hemostat.adapters.redis import EmbeddedRedis, RedisBus, RedisControls, conn
 from hemostat.cli.completion import complete, names
 from hemostat.cli.root import COMMANDS
 from hemostat.cli.root import hemostat as program
+from hemostat.cli.setup.completion import find_script_path
 from hemostat.config import FIELDS, SECRET_KEYS
 from hemostat.core.ledger.controls import Approval, ApprovalAnswer
 from hemostat.demo import SCENARIOS
@@ -443,3 +444,38 @@ try hemostat --set trust.l
         "compopt -o nospace\ntrust.labels=\n",
         "",
     ]
+
+
+@pytest.mark.parametrize(
+    ("shell", "environ", "path"),
+    [
+        ("bash", {}, "/home/ann/.local/share/bash-completion/completions/hemostat"),
+        ("bash", {"XDG_DATA_HOME": "/data"}, "/data/bash-completion/completions/hemostat"),
+        ("bash", {"BASH_COMPLETION_USER_DIR": "/own"}, "/own/completions/hemostat"),
+        ("zsh", {}, "/home/ann/.local/share/zsh/site-functions/_hemostat"),
+        ("fish", {}, "/home/ann/.config/fish/completions/hemostat.fish"),
+        ("fish", {"XDG_CONFIG_HOME": "/config"}, "/config/fish/completions/hemostat.fish"),
+    ],
+)
+def test_script_is_installed_where_the_shell_looks(shell, environ, path):
+    assert str(find_script_path(shell, environ, Path("/home/ann"))) == path
+
+
+def test_installed_script_is_the_printed_one_and_replaces_the_earlier(hemostat, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("BASH_COMPLETION_USER_DIR", raising=False)
+    path = tmp_path / "bash-completion" / "completions" / "hemostat"
+    path.parent.mkdir(parents=True)
+    path.write_text("earlier")
+    result = hemostat("completion", "bash", "--install")
+    assert (result.code, result.out) == (0, f"wrote {path}; new shells complete hemostat\n")
+    assert path.read_text() == hemostat("completion", "bash").out
+
+
+def test_script_that_cannot_be_written_is_an_error_of_one_line(hemostat, tmp_path, monkeypatch):
+    (tmp_path / "zsh").write_text("a file in place of the directory")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    result = hemostat("completion", "zsh", "--install")
+    assert result.code == 2
+    assert result.err.startswith(f"hemostat: {tmp_path}/zsh/site-functions/_hemostat cannot be written: ")
+    assert len(result.err.splitlines()) == 1

@@ -12,6 +12,7 @@ from hemostat.cli.setup.systemd.command import UNITS
 from hemostat.config import SECRET_KEYS, get_variable_name
 from hemostat.core.labels.definitions import LABELS
 from hemostat.core.metrics.definitions import MEASURES, Measure
+from tests.docs import manual
 
 ROOT = Path(hemostat.__file__).resolve().parents[1]
 
@@ -148,6 +149,10 @@ def unit(kind: str) -> Callable[[str], str]:
     return lambda _: (UNITS / f"{kind}.service").read_text("utf-8")
 
 
+def page(name: str) -> Callable[[str], str]:
+    return lambda _: manual.list_pages()[name]
+
+
 MADE: dict[str, Callable[[str], str]] = {
     "docs/CONFIGURATION.md": configuration,
     "docs/METRICS.md": measures,
@@ -158,5 +163,6 @@ MADE: dict[str, Callable[[str], str]] = {
     "docs/asyncapi.json": asyncapi,
     "docs/systemd/hemostat.service": unit("system"),
     "docs/systemd/user/hemostat.service": unit("user"),
+    **{f"{manual.FOLDER}/{name}": page(name) for name in manual.list_pages()},
 }
 """By file: from its text now to what it should be."""

@@ -11,6 +11,7 @@ from hemostat.cli.setup.schema import build_asyncapi
 from hemostat.config import FIELDS
 from hemostat.events import TYPES, encode
 from hemostat.streams import PEOPLE_EVENTS, ROLES_BY_NAME
+from tests.docs import manual
 from tests.docs.made import MADE, ROOT, tables
 from tests.support.samples import ALL
 
@@ -23,6 +24,15 @@ def test_generated_document_is_up_to_date(name):
     """If not: python -m tests.docs."""
     text = (ROOT / name).read_text("utf-8")
     assert MADE[name](text) == text
+
+
+def test_every_command_has_a_man_page_and_no_other_page_exists():
+    assert {path.name for path in (ROOT / manual.FOLDER).iterdir()} == {*manual.list_pages()}
+
+
+def test_lines_of_man_pages_that_begin_with_a_dot_are_macros():
+    lines = [line for page in manual.list_pages().values() for line in page.splitlines()]
+    assert {line.split()[0] for line in lines if line.startswith((".", "'"))} == {*manual.MACROS}
 
 
 def test_every_test_named_in_the_security_document_exists():
