@@ -135,7 +135,7 @@ class SampleRound:
         alerts: list[IncidentAlert] = []
         for kind, phase, since, evidence in on_sample.record_sample(container, sample, bounds, activity):
             if phase is Phase.CLEARED:
-                alerts += registry.incidents.close_incidents(container.ref.id, [kind])
+                alerts += registry.close_recovered(container, [kind], now)
                 continue
             if kind is Kind.OOM:
                 self._death_watch.note_oom(container.ref.id, now)

@@ -1,5 +1,6 @@
 """`hemostat report`: statistics of the incidents of the last days."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.local_time import MAX_HOURLY_SECONDS, Moment, format_local, list_starts
 from hemostat.cli.output.tables import Row, Table, show_table
-from hemostat.cli.output.terminal import write_json
+from hemostat.cli.output.terminal import fold_line, write_json
 from hemostat.core.text import escape_controls
 from hemostat.errors import HemoStatError, UsageError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 WEEK_SECONDS = 7 * 86_400.0
 MINUTES_FORMAT = "%Y-%m-%d %H:%M"
+SHORT_FORMAT = "%m-%d %H:%M"
 
 
 @click.command()
@@ -51,6 +53,7 @@ def report(
     Every number comes with that of the period of the same length before, and with what fails more often or
     no longer: `report --since 24h` compares with yesterday.
     """
+    from hemostat.core.history.dry_run_rows import describe_dry_run
     from hemostat.core.history.report_rows import describe_no_changes
 
     if markdown and options.json:
@@ -69,6 +72,10 @@ def report(
             show_table(table)
         if why := describe_no_changes(statistics):
             click.echo(f"\n{why}")
+        for table in _make_dry_run_tables(statistics):
+            show_table(table)
+        for line in describe_dry_run(statistics):
+            click.echo(f"\n{fold_line(escape_controls(line), sys.stdout)}")
 
 
 def read_report(
@@ -83,7 +90,7 @@ def read_report(
     query = build_query(compute_previous_start(since, until), until=until, host=host, project=project)
     with app.open_event_store(settings) as records:
         events = decode_events(records.find_incident_rows(query))
-        return build_report(events, list_starts(since, until), until)
+        return build_report(events, list_starts(since, until), until, settings.responder)
 
 
 def _format_title(statistics: "PeriodReport") -> str:
@@ -103,16 +110,35 @@ def _make_tables(statistics: "PeriodReport") -> Iterator[Table]:
         yield Table(title, columns, [Row(each) for each in cells])
 
 
+def _make_dry_run_tables(statistics: "PeriodReport") -> Iterator[Table]:
+    from hemostat.core.history import dry_run_rows
+
+    for title, columns, cells in (
+        ("Dry run", dry_run_rows.END_COLUMNS, dry_run_rows.list_ends(statistics.dry_run)),
+        (
+            "Latest decisions of the dry run",
+            dry_run_rows.CASE_COLUMNS,
+            dry_run_rows.list_cases(statistics, lambda time: format_local(time, SHORT_FORMAT)),
+        ),
+    ):
+        yield Table(title, columns, [Row(each) for each in cells])
+
+
 def _format_markdown(statistics: "PeriodReport") -> Iterator[str]:
+    from hemostat.core.history.dry_run_rows import describe_dry_run
     from hemostat.core.history.export import escape_markdown
 
     yield f"# {escape_markdown(_format_title(statistics))}"
-    for table in _make_tables(statistics):
+    for table in (*_make_tables(statistics), *_make_dry_run_tables(statistics)):
+        if not table.rows:
+            continue
         yield from ("", f"## {table.title}", "")
         yield f"| {' | '.join(table.columns)} |"
         yield f"|{'---|' * len(table.columns)}"
         for row in table.rows:
             yield f"| {' | '.join(escape_markdown(cell) for cell in row.cells)} |"
+    for line in describe_dry_run(statistics):
+        yield from ("", escape_markdown(line))
 
 
 def _write_chart(statistics: "PeriodReport", path: Path) -> None:

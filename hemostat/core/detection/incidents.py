@@ -4,7 +4,7 @@ A failure that returns soon after its end is a relapse of the same incident, so 
 is not tried again. For that reason ended incidents are remembered for a while.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import StrEnum
 from typing import Final
 
@@ -152,15 +152,23 @@ class IncidentRegister:
         return name, alert
 
     def close_incidents(
-        self, container_id: str, kinds: Collection[Kind] = tuple(Kind), end: IncidentEnd | None = None
+        self,
+        container_id: str,
+        kinds: Collection[Kind] = tuple(Kind),
+        end: IncidentEnd | None = None,
+        *,
+        describe: Callable[[Incident], tuple[Evidence, ...]] = lambda _: (),
     ) -> list[IncidentAlert]:
         """Close the open incidents of these `kinds`, and return their alerts, which name the `end` if it is
-        not that the condition has ended."""
+        not that the condition has ended, and the facts that `describe` returns."""
         open_incidents = (self._open_incidents.pop((container_id, kind), None) for kind in kinds)
         over = [incident for incident in open_incidents if incident is not None]
         self._ended_incidents |= {incident.key: incident for incident in over}
-        facts = () if end is None else (Evidence(end, value=True),)
-        return [(incident.id, _build_alert(incident, Phase.CLEARED, facts)) for incident in over]
+        ends = () if end is None else (Evidence(end, value=True),)
+        return [
+            (incident.id, _build_alert(incident, Phase.CLEARED, (*ends, *describe(incident))))
+            for incident in over
+        ]
 
     def forget(self, container_id: str) -> None:
         """Remove the ended incidents of a container that is gone. A new container may get its name."""

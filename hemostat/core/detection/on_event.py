@@ -59,7 +59,7 @@ def judge_health(registry: ContainerRegistry, container: WatchedContainer, now: 
         return alerts
     if (ref.id, Kind.FLAPPING) in register:
         calm = registry.has_watched(tuned.flap_window, now) and health.is_calm(state, tuned, now)
-        alerts += register.close_incidents(ref.id, [Kind.FLAPPING]) if calm else []
+        alerts += registry.close_recovered(container, [Kind.FLAPPING], now) if calm else []
     elif health.is_flapping(state, tuned, now):
         alerts += register.close_incidents(ref.id, [Kind.UNHEALTHY], IncidentEnd.SUPERSEDED)
         facts = [Evidence("changes", len(state.changes))]

@@ -91,7 +91,7 @@ def check_disk_use(registry: ContainerRegistry, use: DiskUse, now: float) -> lis
     limited_sizes = [(name, size, limit) for name, size, limit in levels if size is not None and limit]
     if (use.container_id, Kind.DISK_HIGH) in registry.incidents:
         over = all(size < limit * detect.RELEASE_SHARE for _, size, limit in limited_sizes)
-        return registry.incidents.close_incidents(use.container_id, [Kind.DISK_HIGH]) if over else []
+        return registry.close_recovered(container, [Kind.DISK_HIGH], now) if over else []
     for name, size, limit in limited_sizes:
         if size >= limit:
             facts = [Evidence(name, size, "B"), Evidence("threshold", limit, "B")]
@@ -153,4 +153,4 @@ def record_probe(
         return registry.report_failure(
             container, Kind.HUNG, since=container.probe_state.since, now=now, evidence=facts
         )
-    return registry.incidents.close_incidents(container.ref.id, [Kind.HUNG]) if phase is Phase.CLEARED else []
+    return registry.close_recovered(container, [Kind.HUNG], now) if phase is Phase.CLEARED else []

@@ -4,7 +4,8 @@ All failures are reported here, so that each is checked for its root cause and f
 open incident is reviewed in every round: it has ended, its hold is gone, or it continues.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -23,6 +24,7 @@ from hemostat.core.dependencies.state import Observations
 from hemostat.core.detection import storm
 from hemostat.core.detection.incidents import Incident, IncidentAlert, IncidentEnd, IncidentRegister
 from hemostat.core.detection.jobs import explain_job, is_session
+from hemostat.core.detection.recovery import describe_recovery
 from hemostat.core.detection.restart_owner import EndedRun, get_workload_key, is_predecessor, may_precede
 from hemostat.core.detection.stop_intent import (
     SIGNAL_MARGIN_SECONDS,
@@ -196,6 +198,13 @@ class ContainerRegistry:
     def host_container(self) -> Container:
         """The host as the subject of an alert."""
         return Container(id="", name=self.host.name)
+
+    def close_recovered(
+        self, container: WatchedContainer, kinds: Collection[Kind], now: float
+    ) -> list[IncidentAlert]:
+        """Close the incidents of these `kinds`, whose conditions have ended."""
+        describe = partial(describe_recovery, container=container, now=now)
+        return self.incidents.close_incidents(container.ref.id, kinds, describe=describe)
 
     # --- failures -----------------------------------------------------------------------------------
 

@@ -46,7 +46,9 @@ def prepare_review(registry: ContainerRegistry, now: float) -> None:
 def review_incident(registry: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
     """Close an incident that has ended, and raise it again if its hold is gone."""
     if _is_over(registry, incident, now):
-        end = _find_end(registry, incident, now)
+        end, container = _find_end(registry, incident, now), registry.get(incident.container.id)
+        if end is None and container is not None:
+            return registry.close_recovered(container, [incident.kind], now)
         return registry.incidents.close_incidents(incident.container.id, [incident.kind], end)
     return [] if incident.held is None else _release(registry, incident, now)
 

@@ -6,8 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
+from hemostat.core.history.dry_run import DryRunSummary, summarize_dry_run
 from hemostat.core.history.incident_log import IncidentLog, build_incident_logs
-from hemostat.core.history.summary import IncidentSummary, count_alerts, summarize, trim_event
+from hemostat.core.history.summary import DEFAULT_LIMITS, IncidentSummary, count_alerts, summarize, trim_event
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Event, Kind
 
 Subject = tuple[str, str, Kind]
@@ -38,20 +40,28 @@ class PeriodReport(IncidentSummary, frozen=True, kw_only=True):
 
     previous: IncidentSummary
     changes: tuple[FailureChange, ...]
+    dry_run: DryRunSummary | None = None
+    """What would have been done in a dry run or with an approval; None if nothing was left undone."""
 
 
-def build_report(events: Iterable[Event], starts: Sequence[float], until: float) -> PeriodReport:
+def build_report(
+    events: Iterable[Event],
+    starts: Sequence[float],
+    until: float,
+    limits: ResponderSettings = DEFAULT_LIMITS,
+) -> PeriodReport:
     """`starts` are the beginnings of the parts of the period, in epoch seconds. `events` are those up to
-    `until` which belong to incidents of this period or of the one before."""
+    `until` which belong to incidents of this period or of the one before. `limits` are the responders'."""
     since = starts[0]
     events = [trim_event(event) for event in events if event.time < until]
     logs = build_incident_logs(events)
     logs_before = build_incident_logs(event for event in events if event.time < since)
     start_before = compute_previous_start(since, until)
     return PeriodReport(
-        **msgspec.structs.asdict(summarize(logs, starts, until)),
-        previous=summarize(logs_before, [start_before], since),
+        **msgspec.structs.asdict(summarize(logs, starts, until, limits)),
+        previous=summarize(logs_before, [start_before], since, limits),
         changes=tuple(compare_failures(logs, since, logs_before, start_before)),
+        dry_run=summarize_dry_run(logs, since, until, limits),
     )
 
 

@@ -8,7 +8,9 @@ from typing import Annotated, Final
 
 import msgspec
 
+from hemostat.core.history.dry_run import find_all_cases, select_end_facts
 from hemostat.core.history.incident_log import IncidentLog
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import (
     Action,
     Container,
@@ -27,6 +29,7 @@ from hemostat.events import (
 )
 from hemostat.events.fields import renamed_to
 
+DEFAULT_LIMITS: Final = ResponderSettings()
 MAX_OFFENDERS: Final = 10
 """Offenders listed at most."""
 SETTLED_STATUSES: Final = frozenset({"cleared", "closed", "false_alarm"})
@@ -102,7 +105,7 @@ class IncidentSummary(msgspec.Struct, frozen=True, kw_only=True):
     spend: LlmCost
     bars: Annotated[tuple[PeriodCount, ...], renamed_to("periods")]
     dry_runs: int = 0
-    """Actions that a dry run reported and did not do."""
+    """Actions that would have been done without the dry run, within the limits."""
     dry_run_containers: int = 0
     """Containers of those actions."""
     closed: int = 0
@@ -111,9 +114,14 @@ class IncidentSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The actions of HemoStat on incidents, by name; the most frequent first."""
 
 
-def summarize(incident_logs: Iterable[IncidentLog], starts: Sequence[float], until: float) -> IncidentSummary:
+def summarize(
+    incident_logs: Iterable[IncidentLog],
+    starts: Sequence[float],
+    until: float,
+    limits: ResponderSettings = DEFAULT_LIMITS,
+) -> IncidentSummary:
     """`starts` are the beginnings of the periods, and the first is the beginning of the summary.
-    `incident_logs` must not contain events after `until`."""
+    `incident_logs` must not contain events after `until`. `limits` bound the actions of a dry run."""
     since = starts[0]
     every = [
         incident_log
@@ -124,7 +132,9 @@ def summarize(incident_logs: Iterable[IncidentLog], starts: Sequence[float], unt
     incidents = [incident_log for incident_log in every if incident_log.kind is not Kind.ORDERED]
     status_counts = Counter(incident_log.status for incident_log in incidents)
     dry_runs = Counter(
-        container_key for incident_log in incidents for container_key in _find_dry_runs(incident_log, since)
+        (case.host, case.container)
+        for case in find_all_cases(every, limits)
+        if case.decided >= since and case.is_rehearsed
     )
     met = Counter(outcome for incident_log in incidents for outcome in _find_outcomes(incident_log, since))
     return IncidentSummary(
@@ -179,8 +189,8 @@ def trim_event(event: Event) -> Event:
 
 
 def _trim_alert(alert: HealthAlert) -> HealthAlert:
-    container = _trim_container(alert.container)
-    return msgspec.structs.replace(alert, container=container, evidence=(), root="", downstream=())
+    container, facts = _trim_container(alert.container), select_end_facts(alert)
+    return msgspec.structs.replace(alert, container=container, evidence=facts, root="", downstream=())
 
 
 def _trim_container(container: Container) -> Container:
@@ -237,14 +247,6 @@ def _count_actions(incident_logs: Iterable[IncidentLog], since: float) -> dict[s
         name: ActionCount(healed=results[name, Outcome.HEALED], failed=results[name, Outcome.FAILED])
         for name, _ in names.most_common()
     }
-
-
-def _find_dry_runs(incident_log: IncidentLog, since: float) -> Iterator[tuple[str, str]]:
-    """The container, once for each action of a dry run."""
-    for event in incident_log.steps:
-        data = event.data
-        if isinstance(data, RemediationComplete) and data.outcome is Outcome.DRY_RUN and event.time >= since:
-            yield incident_log.host, data.container.name
 
 
 def _measure_detection(incident_log: IncidentLog, since: float) -> Iterator[float]:

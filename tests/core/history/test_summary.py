@@ -157,11 +157,12 @@ def test_alert_from_a_clock_ahead_took_no_time():
     assert (told.detect.mean, told.heal.mean) == (0.0, 0.0)
 
 
-def test_dry_runs_count_actions_and_containers():
+def test_dry_runs_count_each_occurrence_once_and_containers():
     dry = complete(outcome=Outcome.DRY_RUN, reason=Reason.DRY_RUN)
+    again = msgspec.structs.replace(dry, occurrence=2)
     told = summary(
-        event(alert()), event(dry, 1), event(dry, 2), event(alert(), 3, incident="i2", host="g"),
-        event(dry, 4, incident="i2", host="g"),
+        event(alert()), event(dry, 1), event(dry, 2), event(again, 3),
+        event(alert(), 3, incident="i2", host="g"), event(dry, 4, incident="i2", host="g"),
     )  # fmt: skip
     assert (told.dry_runs, told.dry_run_containers) == (3, 2)
 

@@ -1,5 +1,5 @@
-"""`python -m tests.e2e.scenarios`: play all scenarios, or `--only` some. `--busy`: on a busy host. `--list`:
-list their names."""
+"""`python -m tests.e2e.scenarios`: play all scenarios, or `--only` some. `--busy`: on a busy host.
+`--dry-run`: nothing is done, and the decisions are compared with the actions. `--list`: list their names."""
 
 import argparse
 import re
@@ -14,6 +14,7 @@ from hemostat.core.diagnosis.case import encode
 from tests.e2e.scenarios.busy import CHOSEN, TARGET, BusyHost
 from tests.e2e.scenarios.kinds import markdown
 from tests.e2e.scenarios.play import Played
+from tests.e2e.scenarios.rehearsal import CHOSEN as REHEARSED
 from tests.e2e.scenarios.report import Totals, show, totals
 from tests.e2e.scenarios.suite import SCENARIOS, run
 
@@ -28,12 +29,15 @@ def main() -> int:
     if asked.list:
         sys.stdout.write(markdown(SCENARIOS.values()))
         return 0
-    names = list(dict.fromkeys(asked.only or (CHOSEN if asked.busy else SCENARIOS)))
+    every = REHEARSED if asked.dry_run else CHOSEN if asked.busy else SCENARIOS
+    names = list(dict.fromkeys(asked.only or every))
     correct = True
     for number in range(asked.repeat):
         started = time.monotonic()
         with BusyHost() if asked.busy else nullcontext() as host:
-            played = run(names, _progress, record=asked.record is not None, busy=asked.busy)
+            played = run(
+                names, _progress, record=asked.record is not None, busy=asked.busy, dry_run=asked.dry_run
+            )
             busy = host.measured if host else None
         summary = totals((each.result for each in played), time.monotonic() - started, busy)
         correct = correct and summary.correct == summary.scenarios
@@ -55,6 +59,11 @@ def _arguments() -> argparse.Namespace:
         "--busy",
         action="store_true",
         help=f"with {TARGET * 100:.0f} %% of the host's CPU in use; all {len(CHOSEN)} for it",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help=f"in a dry run, all {len(REHEARSED)} for it: compare what HemoStat would have done",
     )
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="play all N times")
     parser.add_argument(

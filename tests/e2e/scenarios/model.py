@@ -150,6 +150,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of a HemoStat for this scenario alone; None: the one that the scenarios share."""
     alone: bool = False
     """Whether no other scenario may run at the same time."""
+    dry_run: bool = False
+    """Whether HemoStat only reports, so that the engine's facts are not what its actions make of them."""
 
     @property
     def required(self) -> tuple[Expected, ...]:

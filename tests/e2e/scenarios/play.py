@@ -15,6 +15,7 @@ from tests.e2e.scenarios.judge import Result, acts, judge, seen, settled
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.model import Facts, Scenario
 from tests.e2e.scenarios.observer import Observer
+from tests.e2e.scenarios.rehearsal import REHEARSAL_SETTINGS, compare
 from tests.support.lab.image import provide_image
 from tests.support.lab.private_engine import PrivateEngine
 from tests.support.lab.waiting import wait_until
@@ -49,7 +50,10 @@ def play(scenario: Scenario, group: str, shared: Observer | None, *, record: boo
         events = _mine(observer, lab)
         told = seen(events, lab.names, lab.began)
         seconds = time.monotonic() - started
-        result = judge(scenario, told, acts(events, lab.names), _facts(lab), seconds)
+        done = acts(events, lab.names)
+        result = judge(scenario, told, done, _facts(lab), seconds)
+        if scenario.dry_run:
+            result.differences += compare(scenario, events, done, lab.names)
         result.differences = [each for each in result.differences if each]
         result.busy, result.saturated = load.busy, load.saturated
         return Played(
@@ -77,7 +81,7 @@ def _stage(
             provide_image(second.url)
         lab = Lab(scenario.name, group, second.url if second else None, second=second)
         stack.callback(lab.close)
-        settings = dict(scenario.settings or {})
+        settings = {**(REHEARSAL_SETTINGS if scenario.dry_run else {}), **(scenario.settings or {})}
         if scenario.way == "proxy":
             lab.proxy = Proxy(lab.directory / "engine.sock")
             stack.callback(lab.proxy.cut)

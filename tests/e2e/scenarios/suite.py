@@ -26,6 +26,7 @@ from tests.e2e.scenarios.judge import Result
 from tests.e2e.scenarios.model import Scenario
 from tests.e2e.scenarios.observer import TOGETHER, Observer
 from tests.e2e.scenarios.play import Played, play
+from tests.e2e.scenarios.rehearsal import REHEARSAL_SETTINGS, rehearse
 from tests.support.lab.image import provide_image
 
 AT_A_TIME: Final = 6
@@ -52,15 +53,21 @@ Tell = Callable[[Played], None]
 
 
 def run(
-    names: Sequence[str], tell: Tell = lambda _: None, *, record: bool = False, busy: bool = False
+    names: Sequence[str],
+    tell: Tell = lambda _: None,
+    *,
+    record: bool = False,
+    busy: bool = False,
+    dry_run: bool = False,
 ) -> list[Played]:
     """Play these scenarios and return the results in their order. `tell` is called with each result as soon
     as it is known. `record`: eval cases are captured. `busy`: the host is kept busy, so that no result is
-    discarded for that reason."""
+    discarded for that reason. `dry_run`: nothing is done, and the decisions are compared."""
     provide_image()
-    chosen = [SCENARIOS[name] for name in names]
+    chosen = [rehearse(SCENARIOS[name]) if dry_run else SCENARIOS[name] for name in names]
     group = secrets.token_hex(3)
-    played = _together([each for each in chosen if not each.alone], group, tell, record)
+    settings = TOGETHER | (REHEARSAL_SETTINGS if dry_run else {})
+    played = _together([each for each in chosen if not each.alone], group, tell, record, settings)
     for scenario in chosen:
         if scenario.alone:
             played[scenario.name] = _played(scenario, group, None, tell, record)
@@ -70,11 +77,13 @@ def run(
     return [played[name] for name in names]
 
 
-def _together(scenarios: Iterable[Scenario], group: str, tell: Tell, record: bool) -> dict[str, Played]:
+def _together(
+    scenarios: Iterable[Scenario], group: str, tell: Tell, record: bool, settings: dict[str, str]
+) -> dict[str, Played]:
     ordered = sorted(scenarios, key=_length, reverse=True)
     if not ordered:
         return {}
-    observer = Observer(group, TOGETHER, record=record)
+    observer = Observer(group, settings, record=record)
     try:
         with ThreadPoolExecutor(AT_A_TIME) as pool:
             done = pool.map(lambda each: _played(each, group, observer, tell, record), ordered)
