@@ -26,7 +26,9 @@ def test_old_names_and_numbers_are_deprecated(hemostat):
     assert printed["bars"]["description"] == "Use `periods`."
     assert printed["since"]["description"] == "Epoch seconds, UTC. Use `since_iso`."
     assert printed["since_iso"]["format"] == "date-time"
-    assert printed["dry_runs"]["description"] == "Actions that a dry run reported and did not do."
+    assert printed["dry_runs"]["description"] == (
+        "Actions that would have been done without the dry run, within the limits."
+    )
 
 
 def test_new_names_differ_from_all_others():

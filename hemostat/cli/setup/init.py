@@ -239,7 +239,8 @@ def list_next_steps(command: str, mode: str, *, notifies: bool) -> tuple[str, ..
     if notifies:
         steps.append(f"{command} alert --test sends a test notification")
     if mode == "dry-run":
-        steps.append(f"{command} all reports what it would do; {command} report counts it after some days")
+        steps.append(f"{command} all reports what it would do")
+        steps.append(f"{command} report says after some days how the failures ended without it")
         steps.append('to let HemoStat act, set mode = "auto" in the file, and start it again')
     else:
         steps.append(f"{command} all starts HemoStat; {command} tui opens the dashboard")

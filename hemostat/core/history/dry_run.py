@@ -18,7 +18,7 @@ from hemostat.core.detection.incidents import IncidentEnd
 from hemostat.core.detection.recovery import LASTED_FACT, RECOVERY_FACT, Recovery
 from hemostat.core.history.incident_log import IncidentLog
 from hemostat.core.ledger.rows import Attempt
-from hemostat.core.remediation.ladder import is_exhausted
+from hemostat.core.remediation.ladder import DEATH_KINDS, is_exhausted
 from hemostat.core.remediation.restart_budget import compute_backoff_end, compute_budget
 from hemostat.core.remediation.slots import compute_slot_seconds
 from hemostat.core.remediation.stop_timeout import DEFAULT_STOP_SECONDS
@@ -53,6 +53,8 @@ END_FACTS: Final = frozenset({*IncidentEnd, RECOVERY_FACT, LASTED_FACT})
 
 Subject = tuple[str, str]
 """A host and a container's name."""
+TimedAction = tuple[Action, bool]
+"""An action, and whether the container is down before it, so that there is nothing to stop."""
 
 
 class CaseEnd(StrEnum):
@@ -184,7 +186,7 @@ def summarize_dry_run(
         outages=len(outages),
         outage_seconds=round(sum(_measure_failure(case, until) for case in outages), 1),
         estimated_seconds=round(sum(_estimate_failure(case, until, durations) for case in outages), 1),
-        measured=all(case.action in durations for case in outages),
+        measured=all(_time_action(case.action, case.kind) in durations for case in outages),
         refused=dict(Counter(str(case.refused) for case in cases if case.refused).most_common()),
         answers=dict(Counter(str(case.answer) for case in cases if case.answer).most_common()),
         left_alone=dict(
@@ -212,15 +214,17 @@ def find_all_cases(logs: Sequence[IncidentLog], limits: ResponderSettings) -> li
 def find_cases(log: IncidentLog) -> list[DryRunCase]:
     """Return the decisions of an incident that were not followed by the action, oldest first."""
     cases: dict[tuple[int, int], DryRunCase] = {}
-    began = log.since
+    began: float | None = None
     for event in log.steps:
         match event.data:
             case HealthAlert(phase=Phase.RAISED) as alert:
-                began = alert.since
+                # A failure that had waited is raised again, with the end of the wait as its beginning.
+                began = alert.since if began is None or alert.relapsed else began
             case HealthAlert() as alert:
+                began = None
                 _end_open(cases, *_read_end(alert, event.time))
             case RemediationComplete(outcome=Outcome.DRY_RUN | Outcome.AWAITING_APPROVAL) as complete:
-                _add_case(cases, log, event, complete, began)
+                _add_case(cases, log, event, complete, event.time if began is None else began)
             case RemediationComplete() as complete:
                 _apply_outcome(cases, complete, event.time)
             case Decided(what=Word.CLOSED):
@@ -370,32 +374,37 @@ def _make_attempt(incident: str, container: str, action: Action, time: float) ->
 # --- durations --------------------------------------------------------------------------------------
 
 
-def measure_actions(logs: Iterable[IncidentLog]) -> dict[Action, float]:
-    """Return the median seconds that HemoStat's own actions took, by action."""
-    seconds: dict[Action, list[float]] = {}
+def measure_actions(logs: Iterable[IncidentLog]) -> dict[TimedAction, float]:
+    """Return the median seconds that HemoStat's own actions took."""
+    seconds: dict[TimedAction, list[float]] = {}
     for log in logs:
         for event in log.steps:
             match event.data:
-                case RemediationComplete(outcome=Outcome.HEALED, action=action, durations={"act": took}) if (
+                case RemediationComplete(outcome=Outcome.HEALED, durations={"act": took}) as complete if (
                     0 <= took <= MAX_ACTION_SECONDS
                 ):
-                    seconds.setdefault(action, []).append(took)
+                    seconds.setdefault(_time_action(complete.action, complete.kind), []).append(took)
     return {action: median(values) for action, values in seconds.items()}
 
 
-def estimate_action(action: Action, durations: Mapping[Action, float]) -> float:
+def estimate_action(case: DryRunCase, durations: Mapping[TimedAction, float]) -> float:
     """Return the seconds of an action: as measured, or else what it may take with the engine's default stop
     timeout."""
-    stop = 0.0 if action is Action.START else DEFAULT_STOP_SECONDS
-    return durations[action] if action in durations else compute_slot_seconds(action, stop)
+    timed = _time_action(case.action, case.kind)
+    stop_seconds = 0.0 if timed[1] else DEFAULT_STOP_SECONDS
+    return durations[timed] if timed in durations else compute_slot_seconds(case.action, stop_seconds)
+
+
+def _time_action(action: Action, kind: Kind) -> TimedAction:
+    return action, kind in DEATH_KINDS
 
 
 def _measure_failure(case: DryRunCase, until: float) -> float:
     return max(0.0, (until if case.ended is None else case.ended) - case.began)
 
 
-def _estimate_failure(case: DryRunCase, until: float, durations: Mapping[Action, float]) -> float:
-    acted = max(0.0, case.decided - case.began) + estimate_action(case.action, durations)
+def _estimate_failure(case: DryRunCase, until: float, durations: Mapping[TimedAction, float]) -> float:
+    acted = max(0.0, case.decided - case.began) + estimate_action(case, durations)
     return min(acted, _measure_failure(case, until))
 
 

@@ -13,7 +13,7 @@ from hemostat.events import Action, Reason
 
 MAX_ROWS: Final = 10
 END_COLUMNS: Final = ("without the action", "times", "after (median)")
-CASE_COLUMNS: Final = ("time", "container", "failure", "would", "without it", "after")
+CASE_COLUMNS: Final = ("time", "container", "failure", "would", "instead", "after")
 CASE_END_TEXTS: Final[Mapping[CaseEnd, str]] = {
     CaseEnd.ITSELF: "recovered by itself",
     CaseEnd.RESTART_POLICY: "restarted by its restart policy",
@@ -27,6 +27,20 @@ CASE_END_TEXTS: Final[Mapping[CaseEnd, str]] = {
     CaseEnd.CLOSED: "closed by a person",
     CaseEnd.FAILING: "still fails",
 }
+BRIEF_END_TEXTS: Final[Mapping[CaseEnd, str]] = {
+    CaseEnd.ITSELF: "by itself",
+    CaseEnd.RESTART_POLICY: "restart policy",
+    CaseEnd.START: "started",
+    CaseEnd.RECOVERED: "recovered",
+    CaseEnd.STOPPED: "stopped",
+    CaseEnd.REMOVED: "removed",
+    CaseEnd.CHANGED: "other failure",
+    CaseEnd.FAILED_AGAIN: "failed again",
+    CaseEnd.ACTED: "HemoStat acted",
+    CaseEnd.CLOSED: "closed",
+    CaseEnd.FAILING: "still fails",
+}
+"""The same in a table of 80 columns."""
 ANSWER_TEXTS: Final[Mapping[Answer, str]] = {
     Answer.APPROVED: "approved",
     Answer.REJECTED: "rejected",
@@ -65,7 +79,7 @@ def list_cases(
             f"{case.host}/{case.container}" if has_several_hosts else case.container,
             describe_kind(case.kind),
             _describe_action(case),
-            CASE_END_TEXTS[case.end],
+            BRIEF_END_TEXTS[case.end],
             show_duration(case.measure_wait(report.until)),
         )
         for case in cases
@@ -85,6 +99,7 @@ def _describe(summary: DryRunSummary, report: PeriodReport) -> Iterator[str]:
         yield f"Requests for approval: {', '.join(counts)}."
     if summary.needless:
         soon = f", {summary.soon} of them within a minute" if summary.soon else ""
+        soon = " within a minute" if summary.soon == summary.needless else soon
         yield f"{summary.needless} would have been needless: the container recovered by itself{soon}."
     if summary.outages:
         yield _describe_outages(summary)

@@ -68,9 +68,18 @@ def test_end_of_a_failure_is_read_from_the_events_after_the_decision(end, expect
     assert (case.end, case.ended and case.ended - NOW, case.began) == (expected, ended, NOW)
 
 
+def test_failure_that_waited_for_the_host_began_before_the_wait():
+    (case,) = read_cases(raised(), raised(10, occurrence=2, relapsed=False), rehearsed(11, occurrence=2))
+    assert (case.began, case.decided) == (NOW, NOW + 11)
+
+
 def test_failure_that_returns_before_its_end_is_a_case_of_its_own():
     first, second = read_cases(
-        raised(), rehearsed(1), raised(30, occurrence=2), rehearsed(31, occurrence=2), cleared(90)
+        raised(),
+        rehearsed(1),
+        raised(30, occurrence=2, relapsed=True),
+        rehearsed(31, occurrence=2),
+        cleared(90),
     )
     assert (first.end, first.ended, second.end) == (CaseEnd.FAILED_AGAIN, NOW + 30, CaseEnd.RECOVERED)
 
@@ -112,7 +121,7 @@ def test_action_in_its_back_off_is_refused_when_the_failure_ends_first():
     told = summarize(
         raised(kind=Kind.EXITED),
         rehearsed(1, kind=Kind.EXITED),
-        raised(4, kind=Kind.EXITED, occurrence=2),
+        raised(4, kind=Kind.EXITED, occurrence=2, relapsed=True),
         rehearsed(5, kind=Kind.EXITED, occurrence=2),
         cleared(17, *how("start", 3.0), kind=Kind.EXITED, began=4),
     )
@@ -127,7 +136,7 @@ def test_standing_fault_is_one_action_however_often_it_is_decided():
 def test_outage_until_a_person_came_is_compared_with_measured_actions():
     told = summarize(
         event(alert(container=DB), incident="i0"),
-        event(complete(container=DB, durations={"act": 2.0}), 3, incident="i0"),
+        event(complete(container=DB, kind=Kind.UNHEALTHY, durations={"act": 2.0}), 3, incident="i0"),
         raised(),
         rehearsed(1),
         cleared(7810, *how("start", 7800.0)),
@@ -139,6 +148,8 @@ def test_outage_until_a_person_came_is_compared_with_measured_actions():
 def test_unmeasured_action_is_estimated_by_the_default_stop_timeout():
     told = summarize(raised(), rehearsed(1), until=3600)
     assert (told.estimated_seconds, told.measured, told.outage_seconds) == (16.0, False, 3600.0)
+    down = summarize(raised(kind=Kind.EXITED), rehearsed(1, kind=Kind.EXITED), until=3600)
+    assert down.estimated_seconds == 6.0
 
 
 def test_recovery_within_a_minute_makes_the_action_needless():
@@ -198,7 +209,7 @@ def test_report_ends_with_how_to_let_hemostat_act():
     assert "1 would have been needless" in lines[1]
     assert 'responder.mode = "auto"' in lines[-1]
     (row,) = list_cases(report, lambda time: f"+{time - NOW:.0f}")
-    assert row == ("+1", "web", "health check fails", "restart", "recovered by itself", "40 s")
+    assert row == ("+1", "web", "health check fails", "restart", "by itself", "40 s")
     assert describe_dry_run(build_report([], [NOW], NOW + DAY)) == []
 
 

@@ -14,7 +14,7 @@ import msgspec
 from hemostat.core.history.dry_run import find_all_cases
 from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.core.settings.responder import ResponderSettings
-from hemostat.events import Event, Outcome
+from hemostat.events import Action, Event, Outcome
 from tests.e2e.scenarios.judge import DONE, Act
 from tests.e2e.scenarios.model import Scenario
 
@@ -61,10 +61,12 @@ def compare(
 ) -> list[str]:
     """Return the differences between the actions that a report on these events counts, and those of the live
     suite. `names` is the box by container name."""
-    live = Counter((each.on, each.action) for each in scenario.required if each.ends is Outcome.DRY_RUN)
+    live = Counter[tuple[str, Action | None]](
+        (each.on, each.action) for each in scenario.required if each.ends is Outcome.DRY_RUN
+    )
     optional = {(each.on, each.action) for each in scenario.expected if each.may}
     cases = find_all_cases(build_incident_logs(events), ResponderSettings())
-    would = Counter(
+    would = Counter[tuple[str, Action | None]](
         (names.get(case.container, case.container), case.action) for case in cases if case.is_rehearsed
     )
     missing, more = live - would, would - live
