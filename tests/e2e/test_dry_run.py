@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from hemostat.adapters.docker_engine import DockerTestContainers
 from tests.e2e.everything import CRASHING, Everything
 from tests.support.engine_fixtures import eventually
 
@@ -26,9 +27,7 @@ def rehearsal(state_dir):
 
 
 @pytest.mark.timeout(300)
-def test_report_says_how_each_failure_ended_without_an_action(
-    rehearsal, make_container, docker_engine, docker_workshop
-):
+def test_report_says_how_each_failure_ended_without_an_action(rehearsal, make_container, docker_engine):
     def name(container):
         return docker_engine.inspect(container).ref.name
 
@@ -49,7 +48,7 @@ def test_report_says_how_each_failure_ended_without_an_action(
     docker_engine.start(crashing)
     docker_engine.exec(healing, ["rm", "/tmp/bad"])
     docker_engine.restart(restarted, 5)
-    docker_workshop.remove(replaced)
+    DockerTestContainers(docker_engine).remove(replaced)
     make_container(CURABLE, health=HEALTH, name=replaced)
 
     def read_ends():

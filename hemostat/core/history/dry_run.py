@@ -324,10 +324,10 @@ def apply_limits(
 ) -> list[DryRunCase]:
     """Return the cases in the order of their decisions, those refused that the limits would have refused
     after the actions before them. A request for approval has met the limits itself."""
-    done = {subject: list(own) for subject, own in attempts.items()}
+    attempts_before = {subject: list(own) for subject, own in attempts.items()}
     limited = []
     for case in sorted(cases, key=lambda case: (case.decided, case.incident, case.occurrence, case.rung)):
-        own = done.setdefault((case.host, case.container), [])
+        own = attempts_before.setdefault((case.host, case.container), [])
         if case.answer is None:
             start, refused = _find_refusal(case, own, limits)
             if refused is None:

@@ -50,10 +50,10 @@ def play(scenario: Scenario, group: str, shared: Observer | None, *, record: boo
         events = _mine(observer, lab)
         told = seen(events, lab.names, lab.began)
         seconds = time.monotonic() - started
-        done = acts(events, lab.names)
-        result = judge(scenario, told, done, _facts(lab), seconds)
+        actions = acts(events, lab.names)
+        result = judge(scenario, told, actions, _facts(lab), seconds)
         if scenario.dry_run:
-            result.differences += compare(scenario, events, done, lab.names)
+            result.differences += compare(scenario, events, actions, lab.names)
         result.differences = [each for each in result.differences if each]
         result.busy, result.saturated = load.busy, load.saturated
         return Played(

@@ -57,7 +57,7 @@ def rehearse(scenario: Scenario) -> Scenario:
 
 
 def compare(
-    scenario: Scenario, events: Iterable[Event], done: Iterable[Act], names: Mapping[str, str]
+    scenario: Scenario, events: Iterable[Event], actions: Iterable[Act], names: Mapping[str, str]
 ) -> list[str]:
     """Return the differences between the actions that a report on these events counts, and those of the live
     suite. `names` is the box by container name."""
@@ -73,5 +73,5 @@ def compare(
     return [
         *(f"not in the report: {on} {action}" for on, action in missing),
         *(f"only in the report: {on} {action}" for on, action in more if (on, action) not in optional),
-        *(f"done in a dry run: {each.on} {each.action}" for each in done),
+        *(f"done in a dry run: {each.on} {each.action}" for each in actions),
     ]
