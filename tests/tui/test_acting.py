@@ -45,7 +45,7 @@ async def confirmed(app, pilot, *keys: str, shown: str) -> None:
 
 def test_restart_is_confirmed_ordered_and_answered():
     async def script(office, app, pilot):
-        await pilot.press("j", "j", "R")
+        await pilot.press("j", "R")
         await until(pilot, lambda: says(app, "restart web, on h") and says(app, "the limits allow it"))
         assert says(app, "hemostat order restart web")
         assert office.ordered() == []
@@ -75,7 +75,7 @@ def test_only_visible_container_is_the_target():
 @pytest.mark.parametrize("no", ["n", "escape"])
 def test_declined_confirmation_orders_nothing(no):
     async def script(office, app, pilot):
-        await pilot.press("j", "R")
+        await pilot.press("R")
         await until(pilot, lambda: says(app, "the limits allow it"))
         await pilot.press(no)
         await until(pilot, lambda: not says(app, "y yes   n no"))
@@ -112,7 +112,7 @@ def test_command_of_the_label_is_shown_and_run():
         office.bus.publish_live([event(stats(container=RUNS), 5.5)], ttl=60)
         office.clock.advance(0.3)
         await until(pilot, lambda: app.model.state.stats["h/web"].data.container == RUNS)
-        await pilot.press("j", "j", "E")
+        await pilot.press("j", "E")
         await until(pilot, lambda: says(app, "run in web: flush --all, on h"))
         assert says(app, "hemostat order exec web")
         await until(pilot, lambda: says(app, "the limits allow it"))
@@ -126,7 +126,7 @@ def test_command_of_the_label_is_shown_and_run():
 
 def test_missing_command_label_is_reported():
     async def script(_, app, pilot):
-        await pilot.press("j", "E")
+        await pilot.press("E")
         await until(pilot, lambda: says(app, "run in db: nothing: it has no label hemostat.exec"))
 
     ActionHarness().play(script)
@@ -140,7 +140,7 @@ def spent(*, override: bool) -> "ActionHarness":
 
 def test_force_is_toggled_in_the_confirmation():
     async def script(office, app, pilot):
-        await pilot.press("j", "R")
+        await pilot.press("R")
         await until(pilot, lambda: says(app, "it will be refused: its budget is spent"))
         assert not says(app, "restart db --force")
         await pilot.press("f")
@@ -160,7 +160,7 @@ def test_force_is_toggled_in_the_confirmation():
 
 def test_ineffective_force_is_reported_and_off_by_default():
     async def script(office, app, pilot):
-        await pilot.press("j", "R", "f")
+        await pilot.press("R", "f")
         await until(pilot, lambda: says(app, "--force is switched off"))
         assert says(app, "it will be refused: its budget is spent")
         await pilot.press("n")
@@ -173,7 +173,7 @@ def test_ineffective_force_is_reported_and_off_by_default():
 
 def test_pause_cannot_be_forced():
     async def script(_, app, pilot):
-        await pilot.press("j", "B")
+        await pilot.press("B")
         await until(pilot, lambda: says(app, "y yes   n no"))
         assert not says(app, "f force")
         await pilot.press("f")
@@ -201,7 +201,7 @@ class Slow(InMemoryBus):
 @pytest.mark.parametrize("leave", ["q", "ctrl+c"])
 def test_quit_after_confirmation_publishes_the_order(leave):
     async def script(_, app, pilot):
-        await pilot.press("j", "R")
+        await pilot.press("R")
         await until(pilot, lambda: says(app, "the limits allow it"))
         app.post_message(Key("y", "y"))
         if leave == "q":
@@ -267,7 +267,7 @@ def test_each_marked_container_is_ordered_separately():
 
 def test_expected_refusal_is_shown_before_and_after():
     async def script(office, app, pilot):
-        await confirmed(app, pilot, "j", "j", "R", shown="it will be refused: it is protected")
+        await confirmed(app, pilot, "j", "R", shown="it will be refused: it is protected")
         await until(pilot, office.ordered)
         (given,) = office.ordered()
         office.answer(given, outcome=Outcome.REFUSED, reason=Reason.PROTECTED)
@@ -333,10 +333,25 @@ def test_failed_order_is_one_error_line():
     ActionHarness(bus=Gone).play(script)
 
 
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (80, ["View", "Incident", "Waiting", "Logs", "Restart", "Pause"]),
+        (100, ["View", "Incident", "Waiting", "Logs", "Restart", "Pause", "Filter"]),
+    ],
+)
+def test_footer_of_the_table_shows_the_keys_of_actions(width, expected):
+    async def script(office, app, pilot):
+        await pilot.resize_terminal(width, 30)
+        await until(pilot, lambda: all(word in screen(app)[-1] for word in expected))
+
+    ActionHarness().play(script)
+
+
 @pytest.mark.parametrize("keys", [["enter"], ["i"]])
 def test_actions_work_in_container_and_incident_views(keys):
     async def script(office, app, pilot):
-        await pilot.press("j", "j", *keys)
+        await pilot.press("j", *keys)
         await until(pilot, lambda: not says(app, "events"))
         await confirmed(app, pilot, "R", shown="hemostat order restart web")
         await until(pilot, office.ordered)
@@ -353,7 +368,7 @@ def test_actions_work_in_container_and_incident_views(keys):
 
 def test_container_and_global_pauses_are_set_and_resumed():
     async def script(office, app, pilot):
-        await pilot.press("j", "Z")
+        await pilot.press("Z")
         await until(pilot, lambda: says(app, "pause remediation") and says(app, "pause db for 10m"))
         await confirmed(app, pilot, "enter", shown="hemostat pause --for 10m --container db")
         await until(pilot, lambda: says(app, "paused: db"))
@@ -381,7 +396,7 @@ def test_container_and_global_pauses_are_set_and_resumed():
 def test_replaced_pause_is_mentioned():
     async def script(office, app, pilot):
         office.hand._operator.pause("db", by="bob@h", reason="deploy")
-        await pilot.press("j", "Z", "enter")
+        await pilot.press("Z", "enter")
         await until(pilot, lambda: says(app, "this replaces: paused by bob@h (deploy)"))
 
     ActionHarness().play(script)
@@ -554,7 +569,7 @@ def test_unexpected_error_of_a_prediction_is_shown(monkeypatch):
     monkeypatch.setattr(OperatorCommands, "describe_prediction", fail)
 
     async def script(_, app, pilot):
-        await pilot.press("j", "R")
+        await pilot.press("R")
         await until(pilot, lambda: says(app, "the limits are unknown: bug: KeyError: 'db'"))
 
     ActionHarness().play(script)
@@ -581,7 +596,7 @@ KEYS = ["R", "U", "D", "X", "C", "E", "Z", "B"]
 @pytest.mark.parametrize("view", [[], ["enter"], ["i"]])
 def test_read_only_dashboard_has_no_action_keys(view):
     async def script(office, app, pilot):
-        await pilot.press("j", "j", *view)
+        await pilot.press("j", *view)
         await until(pilot, lambda: bool(view) != says(app, "events"))
         before = app.screen
         await pilot.press(*KEYS)

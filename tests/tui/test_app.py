@@ -162,7 +162,7 @@ def test_faults_only_view_hides_healthy_containers():
 def test_log_key_shows_the_log_of_the_selected_container():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restarted, healed"))
-        await pilot.press("j", "j", "l")
+        await pilot.press("j", "l")
         await until(pilot, lambda: says(app, "events of web"))
         assert says(app, "restarted, healed")
         await pilot.press("k")
@@ -175,7 +175,7 @@ def test_log_key_shows_the_log_of_the_selected_container():
 def test_enter_opens_a_container_and_escape_returns():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restarted, healed"))
-        await pilot.press("j", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: says(app, "h/db") and not says(app, "restarted, healed"))
         await pilot.press("escape")
         await until(pilot, lambda: says(app, "events") and says(app, "restarted, healed"))
@@ -186,7 +186,7 @@ def test_enter_opens_a_container_and_escape_returns():
 def test_incident_key_opens_the_latest_incident():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restarted, healed"))
-        await pilot.press("j", "j", "i")
+        await pilot.press("j", "i")
         await until(pilot, lambda: says(app, "web: exited, healed"))
 
     play(script)
@@ -377,6 +377,31 @@ def test_rows_keep_their_place_for_three_seconds():
     play(script, bus, clock=clock)
 
 
+def test_cursor_stays_on_the_top_row_until_it_is_moved():
+    clock = FakeClock(NOW + 5)
+    bus = crowd(clock, aa=1.0, bb=2.0)
+
+    def fail(name: str, incident: str) -> None:
+        bus.publish([event(alert(container=box(name)), clock.now() - NOW, incident=incident)])
+
+    async def script(app, pilot):
+        await until(pilot, lambda: shown(app, "aa", "bb") == ["aa", "bb"])
+        assert [row.name for row in app.screen.targets] == ["aa"]
+        fail("bb", "i8")
+        await until(pilot, lambda: clock.advance(0.1) and shown(app, "aa", "bb") == ["bb", "aa"])
+        assert [row.name for row in app.screen.targets] == ["bb"]
+        await pilot.press("j")
+        assert [row.name for row in app.screen.targets] == ["aa"]
+        await pilot.press("k")
+        fail("aa", "i9")
+        await until(pilot, lambda: clock.advance(0.1) and shown(app, "aa", "bb") == ["aa", "bb"])
+        assert [row.name for row in app.screen.targets] == ["bb"]
+        await pilot.press("home")
+        assert [row.name for row in app.screen.targets] == ["aa"]
+
+    play(script, bus, clock=clock)
+
+
 def test_cursor_skips_headings_of_projects():
     clock = FakeClock(NOW + 5)
 
@@ -384,7 +409,7 @@ def test_cursor_skips_headings_of_projects():
         await until(pilot, lambda: says(app, "shop_web"))
         await pilot.press("p")
         await until(pilot, lambda: says(app, "─ shop (2) ─") and says(app, "─ no project (1) ─"))
-        await pilot.press("j", "j", "enter")
+        await pilot.press("j", "enter")
         await until(pilot, lambda: says(app, "h/shop_db"))
 
     play(script, crowd(clock, shop_web=1.0, shop_db=2.0, alone=3.0), clock=clock)
@@ -395,7 +420,7 @@ def test_marks_are_action_targets_until_escape():
 
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "cc"))
-        await pilot.press("j", "space", "space")
+        await pilot.press("space", "space")
         await until(pilot, lambda: says(app, "[2 marked]"))
         assert [row.name for row in app.screen.targets] == ["aa", "bb"]
         await pilot.press("asterisk")
@@ -414,7 +439,7 @@ def test_hidden_marked_container_is_not_a_target():
 
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "cc"))
-        await pilot.press("j", "space", "slash", *"cc", "enter")
+        await pilot.press("space", "slash", *"cc", "enter")
         await until(pilot, lambda: says(app, "[filter cc]"))
         assert "aa" not in [row.name for row in app.screen.targets]
 

@@ -214,7 +214,7 @@ def test_incidents_are_newest_first_and_open_on_enter():
         lines = [line for line in screen(app) if line.startswith("20")]
         assert ["health check" in lines[0], "protected" in lines[1]] == [True, True]
         assert not any("db" in line for line in lines)
-        await pilot.press("j", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: says(app, "web: exited, refused"))
         await pilot.press("escape")
         await until(pilot, lambda: says(app, "4 incidents"))
@@ -346,7 +346,7 @@ def test_rewound_replay_shows_no_future_values():
     async def script(app, pilot, _):
         await pilot.press("greater_than_sign", "full_stop")
         await until(pilot, lambda: says(app, "with code"))
-        await pilot.press("j", "j", "enter")
+        await pilot.press("j", "enter")
         newest = lambda: max((point.time for point in app.screen._points), default=0.0) - NOW  # noqa: E731
         await until(pilot, lambda: says(app, " container ") and newest() > 0)
         late = newest()

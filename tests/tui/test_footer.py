@@ -28,12 +28,12 @@ def test_footer_adapts_to_the_width():
 
     async def script(app, pilot):
         await until(pilot, lambda: foot(app).endswith("? Help  q Quit"))
-        assert "Sort" in foot(app)
+        assert "Filter" in foot(app)
         await pilot.resize_terminal(50, 24)
-        await until(pilot, lambda: "Filter" in foot(app) and "Sort" not in foot(app))
+        await until(pilot, lambda: "w Waiting" in foot(app) and "Filter" not in foot(app))
         assert foot(app).endswith("? Help  q Quit")
         await pilot.resize_terminal(100, 24)
-        await until(pilot, lambda: "Mark" in foot(app))
+        await until(pilot, lambda: "Sort" in foot(app))
 
     play(script, size=(80, 24))
 

@@ -316,7 +316,7 @@ def test_replay_before_the_incident_shows_nothing():
     async def script(app, pilot, _):
         await pilot.press("greater_than_sign", "full_stop")
         await until(pilot, lambda: says(app, "restarted, healed"))
-        await pilot.press("j", "j", "i")
+        await pilot.press("j", "i")
         await until(pilot, lambda: says(app, "web: exited, healed"))
         await until(pilot, lambda: "12.5 %" in text(app))
         await pilot.press("less_than_sign", "comma")

@@ -10,7 +10,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.errors import EngineUnreachableError
-from hemostat.events import Container
+from hemostat.events import Container, Evidence, State
 from hemostat.ports import ContainerSpec
 from hemostat.tui.app import Dashboard
 from hemostat.tui.context import DashboardContext, Exports
@@ -18,7 +18,7 @@ from hemostat.tui.data.log_feed import LogFeed
 from tests.support.clock import FakeClock
 from tests.support.dashboard import says, screen, until
 from tests.support.engine_fixtures import eventually
-from tests.support.samples import NOW, event, stats
+from tests.support.samples import NOW, alert, complete, event, stats
 
 
 class Logs:
@@ -55,7 +55,7 @@ class Logs:
             app = Dashboard(model)
             async with app.run_test(size=size, notifications=True) as pilot:
                 await until(pilot, lambda: app.model.state.stats)
-                await pilot.press("j", *(keys or ("L",)))
+                await pilot.press(*(keys or ("L",)))
                 await until(pilot, lambda: says(app, " log "))
                 await script(app, pilot)
 
@@ -112,6 +112,34 @@ def test_secrets_are_masked_and_controls_removed():
         await pilot.press("slash", *"hunter2", "enter")
         await until(pilot, lambda: says(app, "0 in these lines"))
         assert all(line.isprintable() for line in screen(app))
+
+    logs.play(script)
+
+
+def test_restarts_are_marked_and_a_key_goes_to_the_last_one():
+    logs = Logs()
+    logs.write("web", "before the crash")
+    died, started = logs.clock.now() + 0.5, logs.clock.now() + 2.5
+    logs.clock.advance(4)
+    logs.write("web", *number(100))
+    web = logs.containers[0]
+    logs.bus.publish(
+        [
+            event(alert(container=web, since=died, evidence=(Evidence("exit_code", 7),)), died - NOW),
+            event(
+                complete(container=web, after=State(status="running", started_at=started)), started + 1 - NOW
+            ),
+        ]
+    )
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "line 99.") and not says(app, "exit code 7"))
+        await pilot.press("r")
+        await until(pilot, lambda: says(app, "before the crash") and says(app, "── restarted"))
+        assert says(app, ", exit code 7 ──")
+        assert says(app, "101 lines")
+        await pilot.press("r")
+        await until(pilot, lambda: says(app, "no earlier restart is known"))
 
     logs.play(script)
 

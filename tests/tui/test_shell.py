@@ -56,7 +56,7 @@ def test_reason_for_no_shell_is_shown():
 
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restarted, h"))
-        await pilot.press("j", "b")
+        await pilot.press("b")
         await until(pilot, lambda: says(app, "the container has no sh"))
 
     play(script, find_shell=lambda _: shell, size=(120, 30))
@@ -70,7 +70,7 @@ def test_dashboard_without_a_shell_has_no_key():
             each.binding.action for each in app.screen.active_bindings.values() if each.enabled
         }
         assert "Shell" not in {each.title for each in app.get_system_commands(app.screen)}
-        await pilot.press("j", "b")
+        await pilot.press("b")
         await pilot.pause(0.1)
         assert len(app.screen_stack) == 1
 

@@ -12,6 +12,7 @@ from rich.cells import cell_len, get_character_cell_size
 from rich.text import Text
 
 from hemostat.tui.data.log_lines import LogLine
+from hemostat.tui.data.log_restarts import MARK_LEVEL, is_mark
 from hemostat.tui.render.text import BAD, BUSY, FAINT, PLAIN, fit
 from hemostat.tui.render.wrap import clean_text, format_clock, format_date
 
@@ -35,7 +36,7 @@ NAME_STYLES: Final = (
     "bright_magenta",
     "bright_green",
 )
-LEVEL_STYLES: Final = {"E": BAD, "W": BUSY, "I": PLAIN, "D": FAINT, "": PLAIN}
+LEVEL_STYLES: Final = {"E": BAD, "W": BUSY, "I": PLAIN, "D": FAINT, "": PLAIN, MARK_LEVEL: "bold reverse"}
 MATCH_STYLE: Final = "bold reverse"
 
 
@@ -140,7 +141,8 @@ def draw_line(line: LogLine, look: LogLook, part: int = 0) -> Text:
         style = NAME_STYLES[line.source % len(NAME_STYLES)]
         text.append(f"{fit(look.names[line.source], look.name_width)} ", style)
     style = LEVEL_STYLES[line.level]
-    text.append(f"{line.level or ' '} " if part == 0 else "  ", style)
+    letter = "" if is_mark(line) else line.level
+    text.append(f"{letter or ' '} " if part == 0 else "  ", style)
     parts = _split(line.text, look.text_width) if look.wrap else [_cut_before_match(line.text, look)]
     head = len(text)
     text.append(parts[min(part, len(parts) - 1)], style)

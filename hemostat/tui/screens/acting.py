@@ -32,17 +32,24 @@ RESOURCES: Final = ("cpu", "memory", "replicas")
 ACTIONS: Final = frozenset({"order", "scale", "pause", "reset", "acknowledge", "close"})
 
 ACTION_BINDINGS: Final[list[BindingType]] = [
+    make_binding("w", "waiting", "Waiting", "act.waiting", "show what waits for a person", in_footer=True),
     make_binding("L", "logs", "Logs", "logs", "its logs, or those of all that are marked", in_footer=True),
-    make_binding("b", "shell", "Shell", "shell", "a shell in it; the dashboard comes back after it"),
     make_binding("R", "order('restart')", "Restart", "act.restart", "restart it", in_footer=True),
+    make_binding(
+        "Z",
+        "pause",
+        "Pause",
+        "act.pause",
+        "pause remediation of it or of everything, or resume",
+        in_footer=True,
+    ),
+    make_binding("b", "shell", "Shell", "shell", "a shell in it; the dashboard comes back after it"),
     make_binding("U", "order('start')", "Start", "act.start", "start it"),
     make_binding("D", "order('stop')", "Stop", "act.stop", "stop it; it stays stopped"),
     make_binding("X", "scale", "Scale", "act.scale", "raise its CPU, memory or replicas"),
     make_binding("C", "order('cleanup')", "Clean up", "act.cleanup", "delete the files that its label names"),
     make_binding("E", "order('exec')", "Run", "act.exec", "run the command that its label names"),
-    make_binding("Z", "pause", "Pause", "act.pause", "pause remediation of it or of everything, or resume"),
     make_binding("B", "reset", "Reset", "act.reset", "close its circuit breaker"),
-    make_binding("w", "waiting", "Waiting", "act.waiting", "show what waits for a person"),
 ]
 INCIDENT_BINDINGS: Final[list[BindingType]] = [
     make_binding(

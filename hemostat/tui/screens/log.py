@@ -10,8 +10,17 @@ from textual.widgets import Input, Static
 from hemostat.events import ContainerStats
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.log_jobs import load_start
+from hemostat.tui.data.log_lines import LogLine
+from hemostat.tui.data.log_restarts import (
+    Restart,
+    find_restarts,
+    insert_marks,
+    is_mark,
+    read_state,
+    select_container_events,
+)
 from hemostat.tui.render import log as log_words
-from hemostat.tui.render.container import Place
+from hemostat.tui.render.container import Place, find_newest_stats
 from hemostat.tui.render.log import LogLook, LogRows, LogStatus
 from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.screens.log_data import MAX_LOGS
@@ -30,6 +39,14 @@ class LogScreen(LogSaveScreen):
         make_binding("n", "match(1)", "Match", "logs.next", "next match", in_footer=True, display="n N"),
         make_binding(
             "N", "match(-1)", "Previous match", "logs.previous", "previous match, in older lines too"
+        ),
+        make_binding(
+            "r",
+            "restart",
+            "Last restart",
+            "logs.restart",
+            "the last restart; again: the one before",
+            in_footer=True,
         ),
         make_binding("t", "stamps", "Times", "logs.times", "the engine's time of each line", in_footer=True),
         make_binding("w", "wrap", "Wrap", "logs.wrap", "wrap long lines", in_footer=True),
@@ -89,7 +106,7 @@ class LogScreen(LogSaveScreen):
         status = LogStatus(
             names=self.name_sources(),
             following=self._is_following,
-            lines=len(visible),
+            lines=len(visible) - sum(map(is_mark, visible)),
             first=visible[0].time if visible else None,
             whole=self._window.is_whole,
             search=self._describe_search(),
@@ -102,11 +119,12 @@ class LogScreen(LogSaveScreen):
     def _draw_lines(self) -> None:
         lines = self._lines
         look = LogLook(lines.room, self.name_sources(), self._stamps, self._wrap, self._term)
-        if self._drawn != (self._version, look):
-            self._drawn = self._version, look
+        restarts = self._find_restarts()
+        if self._drawn != (self._version, look, restarts):
+            self._drawn = self._version, look, restarts
             top = lines.scroll_offset.y
             anchor = self._rows.lines[self._rows.find_line(top)] if top < len(self._rows) else None
-            self._rows = rows = LogRows(self._window.lines[self._window.begin :], look, self._rows)
+            self._rows = rows = LogRows(self._insert_marks(restarts), look, self._rows)
             found = None if anchor is None else self._find_number(anchor)
             shift = 0 if found is None else rows.find_row(found) - top
             lines.show(LazyLines(range(len(rows)), rows.draw), shift=shift)
@@ -122,6 +140,23 @@ class LogScreen(LogSaveScreen):
 
     def on_lines_resized(self) -> None:
         self.redraw()
+
+    def _find_restarts(self) -> tuple[tuple[int, Restart], ...]:
+        """All restarts that are known, each with the number of its container."""
+        state, restarts = self.model.state, list[tuple[int, Restart]]()
+        for source, ((host, name), identity) in enumerate(zip(self._places, self._containers, strict=True)):
+            events = select_container_events(state.log, host, name, identity)
+            current = read_state(find_newest_stats(state.stats.values(), (host, name)))
+            restarts += [(source, each) for each in find_restarts(events, current)]
+        return tuple(restarts)
+
+    def _insert_marks(self, restarts: Sequence[tuple[int, Restart]]) -> Sequence[LogLine]:
+        window = self._window
+        lines = insert_marks(window.lines[window.begin :], restarts, at_end=window.at_end)
+        if self._match is not None and is_mark(self._match):
+            # The selected line is found by its identity.
+            return [self._match if line == self._match else line for line in lines]
+        return lines
 
     # --- keys ---------------------------------------------------------------------------------------
 
@@ -153,6 +188,22 @@ class LogScreen(LogSaveScreen):
     def action_scroll(self, by: int) -> None:
         self._is_blocked = False
         self._lines.scroll_to(y=max(0, self._lines.scroll_offset.y + by), animate=False, immediate=True)
+        self.redraw()
+
+    def action_restart(self) -> None:
+        """Go to the last restart; from a restart, to the one before."""
+        numbers = [number for number, line in enumerate(self._rows.lines) if is_mark(line)]
+        at = None if self._match is None or not is_mark(self._match) else self._find_number(self._match)
+        earlier = [number for number in numbers if at is None or number < at]
+        if not earlier:
+            known = "earlier restart" if numbers else "restart"
+            self.notify(f"no {known} is known in these lines", severity="warning")
+            return
+        self._match = self._rows.lines[earlier[-1]]
+        self._lines.stay()
+        # The lines before the restart are what is looked for.
+        top = self._rows.find_row(earlier[-1]) - self._lines.size.height * 2 // 3
+        self._lines.scroll_to(y=max(0, top), animate=False, immediate=True)
         self.redraw()
 
     def action_stamps(self) -> None:

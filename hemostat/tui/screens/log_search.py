@@ -8,6 +8,7 @@ from textual.widgets import Input
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.log_jobs import JobResult, search_after, search_before
 from hemostat.tui.data.log_lines import LogLine
+from hemostat.tui.data.log_restarts import is_mark
 from hemostat.tui.render.container import Place
 from hemostat.tui.screens.log_data import LogDataScreen
 
@@ -42,7 +43,11 @@ class LogSearchScreen(LogDataScreen):
         if self._matches[0] != source:
             needle = self._term.lower()
             visible = self._rows.lines
-            numbers = [number for number, line in enumerate(visible) if needle in line.text.lower()]
+            numbers = [
+                number
+                for number, line in enumerate(visible)
+                if needle in line.text.lower() and not is_mark(line)
+            ]
             self._matches = source, numbers if needle else []
         return self._matches[1]
 

@@ -35,7 +35,7 @@ from hemostat.tui.render import limits
 from hemostat.tui.render import text as words
 from hemostat.tui.render.limits import find_countdown_second
 from hemostat.tui.screens.acting import ACTION_BINDINGS, ActionScreen
-from hemostat.tui.screens.keys import FIRST_BINDINGS, OTHER_BINDINGS
+from hemostat.tui.screens.keys import FIRST_BINDINGS, MAX_MOVE, OTHER_BINDINGS
 from hemostat.tui.screens.live import HistoryRequested
 from hemostat.tui.screens.roles import RolesScreen
 from hemostat.tui.screens.visible_columns import ColumnsDialog
@@ -61,7 +61,7 @@ class MainScreen(ActionScreen):
         self._has_several_hosts = False
         """The log's lines by event id: past events do not change."""
         self._chosen_key: str | None = None
-        """The key of the container under the cursor."""
+        """The key of the container that the cursor follows. None: the cursor stays on the top row."""
         self._marked_keys: set[str] = set()
         self._is_log_narrowed = False
         self._is_faults_only = False
@@ -93,13 +93,9 @@ class MainScreen(ActionScreen):
     def targets(self) -> list[Row]:
         """The rows that an action applies to: the marked ones that are visible, else the one under the
         cursor.
-
-        If only one row is visible, that row.
         """
-        rows_shown = [each for each in self._entries if isinstance(each, Row)]
-        marked = [row for row in rows_shown if row.key in self._marked_keys]
-        chosen = [row for row in rows_shown if row.key == self._chosen_key]
-        return marked or chosen or (rows_shown if len(rows_shown) == 1 else [])
+        marked = [row for row in self._list_visible_rows() if row.key in self._marked_keys]
+        return marked or [row for row in [self._find_chosen_row()] if row]
 
     def list_subjects(self) -> list[tuple[str, Ref]]:
         return [(row.host, row.container) for row in self.targets]
@@ -207,9 +203,15 @@ class MainScreen(ActionScreen):
         chosen = self._find_chosen_row()
         self.query_one("#grid", Lines).point(self._entries.index(chosen) if chosen else None)
 
+    def _list_visible_rows(self) -> list[Row]:
+        return [each for each in self._entries if isinstance(each, Row)]
+
     def _find_chosen_row(self) -> Row | None:
-        matches = (each for each in self._entries if isinstance(each, Row) and each.key == self._chosen_key)
-        return next(matches, None)
+        """The container under the cursor: the one that the user moved to, the top one until then and where
+        that one is not visible. None without rows."""
+        visible = self._list_visible_rows()
+        top = visible[0] if visible else None
+        return next((row for row in visible if row.key == self._chosen_key), top)
 
     def _get_filter_text(self) -> str:
         return self.query_one("#filter", Input).value
@@ -227,10 +229,10 @@ class MainScreen(ActionScreen):
     # --- keys ---------------------------------------------------------------------------------------
 
     def action_move(self, step: int) -> None:
-        visible = [each.key for each in self._entries if isinstance(each, Row)]
-        if visible:
-            at = visible.index(self._chosen_key) + step if self._chosen_key in visible else max(0, step - 1)
-            self._chosen_key = visible[max(0, min(at, len(visible) - 1))]
+        visible, chosen = self._list_visible_rows(), self._find_chosen_row()
+        if chosen is not None:
+            at = max(0, min(visible.index(chosen) + step, len(visible) - 1))
+            self._chosen_key = None if step == -MAX_MOVE else visible[at].key
             self._touched_at = self.model.clock.now()
             self._point_cursor()
             if self._is_log_narrowed:
@@ -248,13 +250,13 @@ class MainScreen(ActionScreen):
         self.redraw()
 
     def action_container(self) -> None:
-        if row := self._pick_row():
+        if row := self._find_chosen_row():
             from hemostat.tui.screens.container import ContainerScreen
 
             self.app.push_screen(ContainerScreen(self.model, *row.place))
 
     def action_incident(self) -> None:
-        row = self._pick_row()
+        row = self._find_chosen_row()
         incident = find_latest_incident(self.model.state.log, row.place if row else None)
         if incident is None:
             self.notify(
@@ -275,23 +277,17 @@ class MainScreen(ActionScreen):
         self.app.push_screen(ReportScreen(self.model))
 
     def action_only(self) -> None:
-        self._is_log_narrowed = self._pick_row() is not None and not self._is_log_narrowed
+        self._is_log_narrowed = self._find_chosen_row() is not None and not self._is_log_narrowed
         self.draw()
 
-    def _pick_row(self) -> Row | None:
-        """The container under the cursor. The first if there is no cursor yet."""
-        if self._find_chosen_row() is None:
-            self.action_move(0)
-        return self._find_chosen_row()
-
     def action_mark(self) -> None:
-        if row := self._pick_row():
+        if row := self._find_chosen_row():
             self._marked_keys ^= {row.key}
             self.action_move(1)
             self.draw()
 
     def action_mark_all(self) -> None:
-        visible = {each.key for each in self._entries if isinstance(each, Row)}
+        visible = {each.key for each in self._list_visible_rows()}
         self._marked_keys = set() if visible <= self._marked_keys else self._marked_keys | visible
         self.draw()
 
@@ -301,6 +297,7 @@ class MainScreen(ActionScreen):
         self.set_focus(None)
         self._is_log_narrowed = self._is_faults_only = False
         self._marked_keys.clear()
+        self._chosen_key = None
         self.draw()
 
     def action_faults(self) -> None:

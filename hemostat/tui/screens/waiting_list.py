@@ -22,7 +22,7 @@ from hemostat.tui.actions.background import OrdersCompleted, run_in_background
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.state import find_open_incident, list_waiting_items
 from hemostat.tui.render.text import BAD
-from hemostat.tui.render.waiting_list import draw_item, draw_plan
+from hemostat.tui.render.waiting_list import draw_item, draw_plan, measure_subjects
 from hemostat.tui.screens.acting import ACTION_BINDINGS, INCIDENT_BINDINGS, ActionScreen
 from hemostat.tui.screens.binding import make_binding
 from hemostat.tui.widgets.footer import KeyFooter
@@ -123,13 +123,17 @@ class WaitingScreen(ActionScreen):
         self._draw_title()
         nothing = [Text("nothing waits for a person")] if self._has_answer and not self._fetch_error else []
         lines = self.query_one("#waiting", Lines)
-        lines.show([draw_item(each, self._describe_end(each), now) for each in self._items] or nothing)
+        width = measure_subjects(self._items)
+        drawn = [draw_item(each, self._describe_end(each), now, width) for each in self._items]
+        lines.show(drawn or nothing)
         lines.point(at)
         incident_log = self.find_chosen_incident()
         kind = None if incident_log is None else incident_log.kind
         self.update_static(
             "plan",
-            Text() if self._chosen is None else draw_plan(self._chosen, self._find_chosen_approval(), kind),
+            Text()
+            if self._chosen is None
+            else draw_plan(self._chosen, self._find_chosen_approval(), kind, now),
         )
 
     def _draw_title(self) -> None:
