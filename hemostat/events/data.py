@@ -136,7 +136,8 @@ class FalseAlarm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemediationComplete(msgspec.Struct, frozen=True, kw_only=True):
-    """The action and its outcome. `durations` are seconds by phase: `act`, `verify`, `total`."""
+    """The action and its outcome. `durations` are seconds by phase: `act`, `verify`, `approval` (until a
+    person answered), and `total`, which includes them."""
 
     container: Container
     kind: Kind

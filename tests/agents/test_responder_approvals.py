@@ -99,6 +99,17 @@ def test_answer_after_the_action_was_tried_gets_an_outcome(scene, kind):
     assert scene.starts() == 0
 
 
+def test_outcome_has_the_time_until_the_answer(scene):
+    event = request(scene)
+    reported = ask(scene, event)
+    scene.clock.advance(240)
+    answer(scene, ApprovalAnswer.APPROVED)
+    done = scene.step(event, scene.responder(mode="approve"), reported)
+    assert done.outcome is Outcome.HEALED
+    assert done.durations["approval"] == pytest.approx(240, abs=1)
+    assert done.durations["total"] > 240
+
+
 def test_approval_is_withdrawn_when_the_incident_ends(scene):
     event = request(scene)
     reported = ask(scene, event)

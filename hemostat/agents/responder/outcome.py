@@ -64,6 +64,8 @@ class RequestCase(msgspec.Struct, frozen=True):
     """The order that the request was made from, where a person made it."""
     reported: Sequence[str] = ()
     """The reasons to wait that were reported already."""
+    approval_seconds: float = 0.0
+    """Seconds that a person took to approve it; 0 without an approval."""
 
 
 def build_complete(case: RequestCase, end: ActionEnd) -> RemediationComplete:
@@ -90,6 +92,8 @@ def add_durations(
     case: RequestCase, end: ActionEnd, *, started: float, acted: float, now: float
 ) -> ActionEnd:
     durations = {"act": acted - started, "verify": now - acted, "total": now - case.event.time}
+    if case.approval_seconds:
+        durations["approval"] = case.approval_seconds
     if case.request.alert.kind in {Kind.EXITED, Kind.OOM} and end.after is not None:
         durations["down"] = max(0.0, end.after.started_at - case.request.alert.since)
     rounded = {name: round(seconds, 3) for name, seconds in durations.items()}

@@ -224,6 +224,8 @@ class Responder:
     ) -> list[Event] | Defer | None:
         """Act on the decision; None where the ledger was changed since it was made."""
         result: list[Event] | Defer | None = None
+        if book.approval is not None:
+            case = msgspec.structs.replace(case, approval_seconds=book.approval.answer_seconds)
         match decision:
             case Wait() | Refuse() | RepeatOutcome():
                 result = self._answer(case, decision, book)

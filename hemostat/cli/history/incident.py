@@ -116,7 +116,7 @@ def _make_row(incident_log: "IncidentLog", *, has_several_hosts: bool) -> Row:
     from hemostat.core.history.timeline import build_timeline
     from hemostat.core.wording import describe_kind, describe_status
 
-    seconds = build_timeline(incident_log).seconds
+    seconds = build_timeline(incident_log).seconds_without_approval
     took = "-" if seconds is None else show_duration(seconds)
     name = incident_log.container.name
     name = f"{incident_log.host}/{name}" if has_several_hosts else name
@@ -227,11 +227,12 @@ def format_timeline(
         TimelineStage,
         explain_diagnosis,
         format_head,
+        format_length,
         format_spans,
         get_diagnosis,
     )
 
-    took = "still open" if timeline.seconds is None else f"{show_duration(timeline.seconds)} in total"
+    took = format_length(timeline, " in total") or "still open"
     yield format_head(timeline)
     zone = time.strftime("%Z", time.localtime(timeline.began)) if 0 <= timeline.began < 1e11 else ""  # noqa: PLR2004
     yield f"on {timeline.host}, started {format_local(timeline.began)} {zone}, {took}"

@@ -15,6 +15,7 @@ from hemostat.core.history.timeline import (
     IncidentTimeline,
     TimelineStage,
     explain_diagnosis,
+    format_length,
     format_spans,
     get_diagnosis,
 )
@@ -70,7 +71,7 @@ def _render_lines(
     name, status = escape_markdown(timeline.container.name), describe_status(timeline.status)
     yield f"# {name}: {describe_kind(timeline.kind)}, {status}"
     yield ""
-    took = "still open" if timeline.seconds is None else f"{show_duration(timeline.seconds)} in total"
+    took = format_length(timeline, " in total") or "still open"
     incident, host = escape_markdown(timeline.incident), escape_markdown(timeline.host)
     yield f"Incident {incident} on {host}, started {when(timeline.began)}, {took}."
     if timeline.container.image:

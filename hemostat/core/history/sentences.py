@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hemostat.core.history.alert_sentences import format_alert
+from hemostat.core.history.healing_time import format_with_approval, measure_approval, measure_remediation
 from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.units import show_duration, show_size
 from hemostat.core.wording import (
@@ -124,9 +125,10 @@ def _format_request(request: RemediationNeeded) -> str:
 def _format_success(completion: RemediationComplete) -> str:
     if completion.detail.startswith(RESTORED):
         return f"limit restored ({completion.detail.removeprefix(RESTORED)})"
-    past, total = ACTION_WORDS[completion.action].past, completion.durations.get("total")
+    past, seconds = ACTION_WORDS[completion.action].past, measure_remediation(completion)
     healed = "" if completion.kind is Kind.ORDERED else ", healed"
-    took = "" if total is None else f" in {show_duration(total)}"
+    approval = measure_approval(completion)
+    took = "" if seconds is None else f" in {format_with_approval(seconds, approval)}"
     detail = f" ({completion.detail})" if completion.detail else ""
     return f"{past}{healed}{took}{detail}"
 

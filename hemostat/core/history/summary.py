@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 
 from hemostat.core.history.dry_run import find_all_cases, select_end_facts
+from hemostat.core.history.healing_time import measure_approval
 from hemostat.core.history.incident_log import IncidentLog
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import (
@@ -255,16 +256,17 @@ def _measure_detection(incident_log: IncidentLog, since: float) -> Iterator[floa
 
 
 def _measure_healing(incident_log: IncidentLog, since: float) -> Iterator[float]:
-    """Seconds from the failure's beginning, as the last alert states it, to the confirmed recovery."""
+    """Seconds from the failure's beginning, as the last alert states it, to the confirmed recovery, without
+    the wait for approval."""
     failing_since: float | None = None
     for event in incident_log.steps:
         match event.data:
             case HealthAlert(phase=Phase.RAISED) as alert:
                 failing_since = alert.since
-            case RemediationComplete(outcome=Outcome.HEALED) if (
+            case RemediationComplete(outcome=Outcome.HEALED) as completion if (
                 failing_since is not None and event.time >= since
             ):
-                yield max(0.0, event.time - failing_since)
+                yield max(0.0, event.time - failing_since - measure_approval(completion))
                 failing_since = None
 
 

@@ -6,11 +6,13 @@ own. They are derived from the durations in the outcome.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 import msgspec
 
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
+from hemostat.core.history.healing_time import format_with_approval
 from hemostat.core.history.identity import select_new
 from hemostat.core.history.incident_log import (
     PENDING_STATUSES,
@@ -63,6 +65,8 @@ SPAN_NAMES: Final = {
     TimelineStage.OUTCOME: "verified",
 }
 """What the time before each stage was spent on."""
+APPROVAL_SPAN: Final = "waited for approval"
+"""What the time after a request for approval was spent on, whatever stage follows."""
 
 
 class TimelineStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +105,16 @@ class IncidentTimeline(msgspec.Struct, frozen=True, kw_only=True):
             return max(0.0, _find_settled_end(self.steps) - self.began)
         is_answered = self.kind is Kind.ORDERED and self.status not in {*PENDING_STATUSES, "verifying"}
         return max(0.0, self.steps[-1].time - self.began) if is_answered else None
+
+    @property
+    def approval_seconds(self) -> float:
+        """Seconds of waiting for people's approval."""
+        return sum(later.after for step, later in pairwise(self.steps) if _asks_for_approval(step))
+
+    @property
+    def seconds_without_approval(self) -> float | None:
+        """As `seconds`, without the wait for approval."""
+        return None if self.seconds is None else max(0.0, self.seconds - self.approval_seconds)
 
     @property
     def diagnosis(self) -> Diagnosis | None:
@@ -157,7 +171,8 @@ def measure_spans(timeline: IncidentTimeline) -> dict[str, float]:
     for number, step in enumerate(steps):
         if is_incident_decision(step.event) or number in during_action:
             continue
-        spent = SPAN_NAMES[step.stage]
+        is_approval = number > 0 and _asks_for_approval(steps[number - 1])
+        spent = APPROVAL_SPAN if is_approval else SPAN_NAMES[step.stage]
         if before is not None:
             spans[spent] = spans.get(spent, 0.0) + max(0.0, step.time - before)
         before = step.time
@@ -190,6 +205,11 @@ def _find_steps_during_actions(steps: Sequence[TimelineStep]) -> set[int]:
         elif attempt:
             during_action.add(number)
     return during_action
+
+
+def _asks_for_approval(step: TimelineStep) -> bool:
+    data = step.event.data
+    return isinstance(data, RemediationComplete) and data.outcome is Outcome.AWAITING_APPROVAL
 
 
 def get_diagnosis(event: Event) -> Diagnosis | None:
@@ -338,6 +358,15 @@ def format_head(timeline: IncidentTimeline) -> str:
     """The incident's id, container, failure and status."""
     what = f"{describe_kind(timeline.kind)}, {describe_status(timeline.status)}"
     return f"incident {timeline.incident}  {timeline.container.name}  {what}"
+
+
+def format_length(timeline: IncidentTimeline, total: str = "") -> str:
+    """How long the incident lasted, apart from the wait for approval; empty while it is open. `total` follows
+    the time of an incident without such a wait."""
+    if timeline.seconds is None:
+        return ""
+    seconds, approval = timeline.seconds_without_approval or 0.0, timeline.approval_seconds
+    return format_with_approval(seconds, approval) + ("" if approval else total)
 
 
 def format_spans(timeline: IncidentTimeline) -> str:

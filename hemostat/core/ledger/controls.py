@@ -105,6 +105,11 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         """Whether HemoStat withdrew the request, because the action will not be done."""
         return self.answer is None and bool(self.by)
 
+    @property
+    def answer_seconds(self) -> float:
+        """Seconds until the answer; 0 without one."""
+        return 0.0 if self.answer is None else max(0.0, self.answered - self.asked)
+
     def is_open(self, now: float) -> bool:
         return self.answer is None and not self.by and now < self.until
 

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.detection.incidents import CRITICAL_KINDS
+from hemostat.core.history.healing_time import measure_remediation
 from hemostat.core.history.incident_log import find_subject
 from hemostat.core.history.sentences import format_event_line
 from hemostat.core.ledger.controls import ALL_CONTAINERS
@@ -110,7 +111,7 @@ def build_notification(event: Event) -> Notification | None:
                 cause=_format_cause(completion.diagnosis, completion.kind),
                 action="" if completion.action is Action.NONE else completion.action,
                 result=format_event_line(event),
-                took=completion.durations.get("total", 0.0),
+                took=measure_remediation(completion) or 0.0,
             )
     return None
 

@@ -6,6 +6,7 @@ the line where the known part begins. The rest of the answer is not read. Memory
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -48,6 +49,8 @@ class LogAccess:
         self._container = container
         self._stream: LogStream | None = None
         self.stopped = threading.Event()
+        self.heard_at = time.monotonic()
+        """When the last line came (monotonic seconds)."""
 
     def stop(self) -> None:
         self.stopped.set()
@@ -74,6 +77,7 @@ class LogAccess:
             for line in lines:
                 if self.stopped.is_set():
                     raise StoppedError
+                self.heard_at = time.monotonic()
                 yield line
         finally:
             close = getattr(lines, "close", None)

@@ -12,13 +12,12 @@ from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, 
 from hemostat.core.history.brief import describe_closed, describe_incident
 from hemostat.core.history.incident_log import SETTLED_STATUSES, IncidentLog, find_closer, find_subject
 from hemostat.core.history.next_steps import describe_next_step
-from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, build_timeline
+from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, build_timeline, format_length
 from hemostat.core.labels.mistakes import explain_protection, find_mistakes
 from hemostat.core.ledger.controls import ALL_CONTAINERS
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.remediation.limit_status import HostLimitStatus
-from hemostat.core.units import show_duration
 from hemostat.core.wording import describe_kind, describe_status
 from hemostat.events import Container, ContainerStats, Event, State
 from hemostat.tui.data.state import select_events
@@ -284,7 +283,8 @@ def _draw_inspection(
 def draw_incident(timeline: IncidentTimeline, width: int) -> Text:
     settled = timeline.status in SETTLED_STATUSES
     glyph, style = ("✓", GOOD) if settled else ("✗", BAD)
-    took = "" if timeline.seconds is None else f" in {show_duration(timeline.seconds)}"
+    length = format_length(timeline)
+    took = f" in {length}" if length else ""
     last = "" if settled else f": {timeline.steps[-1].text}"
     text = f"{describe_kind(timeline.kind)}, {describe_status(timeline.status)}{took}{last}"
     line = Text.assemble((f"{format_date(timeline.began)} ", FAINT), (f"{glyph} ", style))

@@ -16,6 +16,7 @@ from hemostat.core.history.timeline import (
     TimelineStage,
     TimelineStep,
     explain_diagnosis,
+    format_length,
     format_spans,
     select_known_snapshots,
     truncate_at_step,
@@ -89,9 +90,7 @@ def draw_lead(content: IncidentContent, width: int) -> Text:
     """The duration, in all and by stage."""
     then, count = content.timeline_so_far, len(content.timeline.steps)
     at = f"step {content.step_index + 1} of {count}: " if content.step_index + 1 < count else ""
-    took = f"open since {format_clock(then.began)}"
-    if then.seconds is not None:
-        took = f"{show_duration(then.seconds)} total"
+    took = format_length(then, " total") or f"open since {format_clock(then.began)}"
     return Text(fit(f"{at}{took}; {format_spans(then)}", width), "bold")
 
 

@@ -179,10 +179,24 @@ class LogDataScreen(LiveScreen):
             self.redraw()
         else:
             self._apply(message.result)
+            self._report_missing(message.result)
+
+    def _report_missing(self, result: JobResult) -> None:
+        """Name the logs that the job could not read. A new job hides this."""
+        if result.missing and self._job is None:
+            whys = (f"{self._places[number][1]}: {why}" for number, why in sorted(result.missing.items()))
+            self._note = f"not read: {'; '.join(whys)}"
+            self.redraw()
 
     def _list_places(self) -> list[LogPlace]:
         return [
-            LogPlace(number, container, self._window.get_first(number), self._window.depths[number])
+            LogPlace(
+                number,
+                container,
+                self._window.get_first(number),
+                self._window.depths[number],
+                self._places[number][0],
+            )
             for number, container in enumerate(self._containers)
             if container and not self._errors.get(number)
         ]

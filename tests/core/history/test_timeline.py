@@ -6,16 +6,19 @@ import pytest
 from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.history.incident_log import build_incident_logs
 from hemostat.core.history.next_steps import build_ladder, describe_next_step
+from hemostat.core.history.sentences import format_event_line
 from hemostat.core.history.timeline import (
     IncidentTimeline,
     TimelineStage,
     build_timeline,
     explain_diagnosis,
+    format_length,
     format_spans,
     measure_spans,
     select_known_snapshots,
     truncate_at_step,
 )
+from hemostat.core.notify.notification import build_notification
 from hemostat.events import (
     Action,
     Event,
@@ -64,6 +67,23 @@ def test_late_outcome_does_not_reopen_the_incident():
         whole = told(ALERT, ASKED, over, late)
         assert whole.status == "cleared"
         assert describe_next_step(whole).startswith("nothing")
+
+
+def test_wait_for_approval_is_no_part_of_the_time_to_heal():
+    asked = event(
+        complete(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, durations={}, after=None), 0.2
+    )
+    approved = event(decided(what=Word.APPROVED, container="web", action=Action.RESTART, until=None), 240.2)
+    durations = {"act": 0.3, "verify": 2.0, "total": 242.9, "approval": 240.0}
+    healed = event(complete(durations=durations), 243.0)
+    timeline = told(ALERT, ASKED, asked, approved, with_cause(healed, ASKED))
+    assert round(timeline.seconds_without_approval, 2) == 3.02
+    assert format_length(timeline, " in total") == "3 s, after 4 min of waiting for approval"
+    spans = measure_spans(timeline)
+    assert round(spans["waited for approval"], 3) == 240.0
+    assert round(sum(spans.values()), 2) == 243.02
+    assert format_event_line(healed) == "restarted, healed in 2.9 s, after 4 min of waiting for approval"
+    assert build_notification(healed).took == pytest.approx(2.9)
 
 
 def test_healed_incident_has_all_steps_with_durations():
