@@ -214,7 +214,7 @@ def test_incidents_are_newest_first_and_open_on_enter():
         lines = [line for line in screen(app) if line.startswith("20")]
         assert ["health check" in lines[0], "protected" in lines[1]] == [True, True]
         assert not any("db" in line for line in lines)
-        await pilot.press("enter")
+        await pilot.press("j", "enter")
         await until(pilot, lambda: says(app, "web: exited, refused"))
         await pilot.press("escape")
         await until(pilot, lambda: says(app, "4 incidents"))
