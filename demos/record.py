@@ -17,8 +17,7 @@ import msgspec
 from hemostat import config
 from hemostat.adapters.replay_file import ReplayFile
 from hemostat.cli.dashboard.record import ReplayRecorder
-from hemostat.cli.options import Globals
-from hemostat.cli.run.all_roles import make_child_command
+from hemostat.cli.run.all_roles import make_roles_command
 from hemostat.core.history.replay import encode_header
 from hemostat.demo.scenarios import HEALTH_COMMAND, LEAK_SCRIPT, MIB, SICKEN_SCRIPT, SPIN_SCRIPT
 from hemostat.demo.stage import DEMO_LABEL, IMAGE, DemoStage, open_own_stage
@@ -122,9 +121,7 @@ def recording(stage: DemoStage, out: Path) -> Iterator[None]:
 def make(out: Path) -> None:
     settings = config.load(flags={"host": HOST}).settings
     stop = threading.Event()
-    with open_own_stage(
-        settings, stop, lambda name, run: make_child_command(name, run, Globals()), RUN
-    ) as stage:
+    with open_own_stage(settings, stop, make_roles_command(), RUN) as stage:
         ids: dict[str, str] = {}
 
         def fault(service: str, command: str) -> None:

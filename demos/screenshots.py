@@ -24,8 +24,7 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 from hemostat import app, config  # noqa: E402
-from hemostat.cli.options import Globals  # noqa: E402
-from hemostat.cli.run.all_roles import make_child_command  # noqa: E402
+from hemostat.cli.run.all_roles import make_roles_command  # noqa: E402
 from hemostat.demo.scenarios import SICKEN_SCRIPT  # noqa: E402
 from hemostat.demo.stage import DEMO_LABEL, DemoStage, open_own_stage  # noqa: E402
 from hemostat.errors import EngineError  # noqa: E402
@@ -39,8 +38,8 @@ RUN: Final = "screenshots"
 SIZES: Final = ((80, 24), (120, 40))
 VIEWS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "main": ((), "restarted, healed"),
-    "incident": (("slash", *"web", "enter", "j", "i"), "outcome"),
-    "container": (("slash", *"web", "enter", "j", "enter"), "GET /"),
+    "incident": (("slash", *"web", "enter", "i"), "outcome"),
+    "container": (("slash", *"web", "enter", "enter"), "GET /"),
 }
 """By name: the keys, and what is shown in the end."""
 PATIENCE: Final = 60.0
@@ -125,9 +124,7 @@ def pictures(
 def make(directory: Path) -> None:
     settings = config.load(flags={"host": HOST}).settings
     stop, made = threading.Event(), shop()
-    with open_own_stage(
-        settings, stop, lambda name, run: make_child_command(name, run, Globals()), RUN
-    ) as stage:
+    with open_own_stage(settings, stop, make_roles_command(), RUN) as stage:
         opened = config.load(flags={"host": HOST, "redis.url": stage.redis_url}).settings
         ids: dict[str, str] = {}
 

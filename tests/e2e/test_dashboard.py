@@ -75,7 +75,7 @@ def test_unhealthy_container_is_shown_healed_and_restarted_by_key(
     healed = docker_engine.inspect(made).started_at
     assert healed > born
 
-    terminal.press("j", "i")
+    terminal.press("i")
     terminal.wait(
         f"{name}: health check fails, healed", "alert", "diagnosis", "decision", "action", "verification"
     )

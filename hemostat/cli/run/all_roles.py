@@ -143,6 +143,11 @@ def make_child_arguments(
     ]
 
 
+def make_roles_command() -> list[str]:
+    """Return the command that runs all roles until they are told to stop, or this process ends."""
+    return [*find_interpreter(), "-m", "hemostat", "all", "--parent", str(os.getpid()), "-q"]
+
+
 def find_interpreter() -> list[str]:
     """The interpreter's command, with -P unless run from a source tree.
 

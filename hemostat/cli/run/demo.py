@@ -1,7 +1,6 @@
 """`hemostat demo`: breaks a container of its own and shows how it heals."""
 
 import difflib
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from hemostat.cli.options import Globals
 from hemostat.cli.output.json_shape import JsonShape, prints_json
 from hemostat.cli.output.tables import Row, Table, show_table
 from hemostat.cli.output.terminal import write_json
-from hemostat.cli.run.all_roles import find_interpreter
+from hemostat.cli.run.all_roles import make_roles_command
 from hemostat.cli.run.demo_timeline import Timeline
 from hemostat.cli.run.roles import Stop, stop_on_signals
 from hemostat.errors import EngineUnreachableError, UsageError
@@ -122,14 +121,13 @@ def _open_stage(
             yield stage
         return
 
-    command = [*find_interpreter(), "-m", "hemostat", "all", "--parent", str(os.getpid()), "-q"]
     try:
         if not own:
             with stages.open_running_stage(settings, stop.event) as running:
                 if running is not None:
                     yield running
                     return
-        with stages.open_own_stage(settings, stop.event, command, run) as stage:
+        with stages.open_own_stage(settings, stop.event, make_roles_command(), run) as stage:
             yield stage
     except EngineUnreachableError as error:
         raise EngineUnreachableError(error.message, hint=f"{error.hint}, or add --simulate") from None
