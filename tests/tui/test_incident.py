@@ -106,16 +106,17 @@ def test_all_parts_are_shown_at_every_size(size):
     play(script, size=size)
 
 
-def test_earlier_step_shows_no_later_information():
+def test_reasons_and_evidence_of_an_earlier_step_know_nothing_later():
     async def script(app, pilot):
         await until(pilot, lambda: "worker 54" in text(app))
         await pilot.press("home")
         await until(pilot, lambda: says(app, "step 1 of 7"))
         assert "no diagnosis yet" in text(app)
         assert says(app, "next           the analyzer diagnoses it")
-        assert "healed" not in text(app)
+        assert "healed" not in text(app, "why", "evidence")
         assert "worker 54" not in text(app)
-        await pilot.press("right")
+        assert "healed" in text(app, "steps"), "later steps are faint, and still there"
+        await pilot.press("down")
         await until(pilot, lambda: "health check fails, confidence" in text(app, "evidence"))
         assert "worker 54" not in text(app)
         await pilot.press("right", "right")

@@ -59,12 +59,16 @@ from hemostat.core.remediation.windows import WindowState
 from hemostat.core.settings.monitor import should_watch
 from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import get_replica_group
+from hemostat.core.text import truncate
 from hemostat.core.units import show_duration
 from hemostat.core.wording import describe_reason
 from hemostat.events import Action, Container, Kind, Reason, RemediationNeeded
 
 PEOPLE_RETRY_SECONDS: Final = 1.0
 """Seconds until a request that waits for a person, or for another responder, is decided again."""
+
+MAX_PAUSE_REASON: Final = 200
+"""Characters of a pause's reason that an outcome repeats."""
 
 MODES_BY_STRICTNESS: Final[Sequence[Mode]] = ("auto", "approve", "dry-run")
 
@@ -336,7 +340,8 @@ def _wait_for_resume(container: Container, controls: Controls, now: float) -> De
     until = (
         now + PEOPLE_RETRY_SECONDS if pause.until is None else min(pause.until, now + PEOPLE_RETRY_SECONDS)
     )
-    return Wait(until, f"paused by {pause.by}", Reason.PAUSED)
+    why = f" ({truncate(pause.reason, MAX_PAUSE_REASON)})" if pause.reason else ""
+    return Wait(until, f"paused by {pause.by}{why}", Reason.PAUSED)
 
 
 def _refuse_paused(container: Container, controls: Controls, now: float) -> Refuse | None:

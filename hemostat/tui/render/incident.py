@@ -101,23 +101,20 @@ def draw_next(content: IncidentContent, progress: str, width: int) -> Text:
 
 
 def draw_steps(content: IncidentContent, width: int) -> list[Text]:
-    """The timeline. Steps after the selected one are shown without content."""
+    """The timeline. Steps after the selected one are faint: the reasons and the evidence do not know them."""
     return [
-        _draw_step(step, width) if number <= content.step_index else _draw_unknown_step(step, width)
+        _draw_step(step, width, is_later=number > content.step_index)
         for number, step in enumerate(content.timeline.steps)
     ]
 
 
-def _draw_step(step: TimelineStep, width: int) -> Text:
-    glyph, style = _choose_glyph(step)
+def _draw_step(step: TimelineStep, width: int, *, is_later: bool) -> Text:
+    glyph, style = ("·", FAINT) if is_later else _choose_glyph(step)
+    stage_style = FAINT if is_later else "bold"
     line = Text.assemble(
-        (_format_moment(step, width), FAINT), (f"{glyph} ", style), (fit(step.stage, 13), "bold")
+        (_format_moment(step, width), FAINT), (f"{glyph} ", style), (fit(step.stage, 13), stage_style)
     )
     return line.append(fit(step.text, max(1, width - line.cell_len)), style)
-
-
-def _draw_unknown_step(step: TimelineStep, width: int) -> Text:
-    return Text.assemble((f"{'':{len(_format_moment(step, width))}}· {step.stage}", FAINT))
 
 
 def _format_moment(step: TimelineStep, width: int) -> str:

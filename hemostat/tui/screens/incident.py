@@ -42,9 +42,15 @@ class IncidentScreen(ActionScreen):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - the base class declares it this way
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding(
-            "left,h", "step(-1)", "Step", "incident.earlier", "previous step", in_footer=True, display="← →"
+            "up,k,left,h",
+            "step(-1)",
+            "Step",
+            "incident.earlier",
+            "previous step",
+            in_footer=True,
+            display="↑ ↓",
         ),
-        make_binding("right,l", "step(1)", "Later", "incident.later", "next step; at the end, follow"),
+        make_binding("down,j,right,l", "step(1)", "Later", "incident.later", "next step; at the end, follow"),
         make_binding("home,g", "step(-1000)", "First", "incident.first", "first step"),
         make_binding("end,G", "step(1000)", "Last", "incident.last", "last step; follow new steps"),
         make_binding(
@@ -57,10 +63,10 @@ class IncidentScreen(ActionScreen):
         make_binding(
             "y", "copy", "Copy", "incident.copy", "copy it, if the terminal supports it", in_footer=True
         ),
-        make_binding("down,j", "scroll(1)", "Down", "incident.down", "scroll down"),
-        make_binding("up,k", "scroll(-1)", "Up", "incident.up", "scroll up"),
-        make_binding("pagedown,space", "scroll(10)", "Page down", "incident.page-down", "one page down"),
-        make_binding("pageup", "scroll(-10)", "Page up", "incident.page-up", "one page up"),
+        make_binding(
+            "pagedown,space", "scroll(10)", "Page down", "incident.page-down", "scroll the evidence down"
+        ),
+        make_binding("pageup", "scroll(-10)", "Page up", "incident.page-up", "scroll the evidence up"),
         make_binding(
             "escape", "dismiss", "Back", "incident.back", "previous screen", in_footer=True, display="esc"
         ),
@@ -200,13 +206,15 @@ class IncidentScreen(ActionScreen):
         evidence.show(side if wide else [*reasons, *side])
 
     def _scroll_to_step(self) -> None:
-        """Scroll to the selected step. The timeline grows, and its height is known only after layout."""
+        """Scroll until the selected step and the steps beside it are visible. The timeline grows, and its
+        height is known only after layout."""
         if not self.is_current:
             return
         steps = self.query_one("#steps", Lines)
         top, height, at = steps.scroll_offset.y, max(1, steps.size.height), steps.cursor or 0
-        if not top <= at < top + height:
-            steps.scroll_to(y=max(0, at - height + 1), animate=False)
+        margin = 1 if height > 2 else 0  # noqa: PLR2004 - the selected step and one on each side
+        if not top + margin <= at < top + height - margin:
+            steps.scroll_to(y=max(0, at - height // 2), animate=False)
 
     def _find_progress(self, timeline: IncidentTimeline) -> str:
         """What an action under way waits for. Empty without an action."""

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from hemostat.core.detection.restart_owner import ORCHESTRATORS
-from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls
+from hemostat.core.ledger.controls import ALL_CONTAINERS, Approval, ApprovalAnswer, Controls, Pause
 from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop
 from hemostat.core.model import ContainerInfo
 from hemostat.core.remediation.circuit_breaker import is_host_fault
@@ -408,6 +408,13 @@ def test_interrupted_action_meets_the_objection_of_a_window():
 def test_answer_counts_when_the_mode_is_no_longer_approve(answer, kind):
     given = approval(answer)
     assert isinstance(ask(limits=LIMITS, approval=given), kind)
+
+
+def test_wait_for_a_pause_names_its_author_and_its_reason():
+    pause = Pause(by="ann", at=NOW - 5, reason="the queue is moved")
+    decision = ask(controls=Controls(pauses={ALL_CONTAINERS: pause}))
+    assert isinstance(decision, Wait)
+    assert decision.why == "paused by ann (the queue is moved)"
 
 
 ROOMY = ResponderSettings(budget=100, backoff=0.0)
