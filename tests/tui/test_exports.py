@@ -81,7 +81,7 @@ LOOKING = {
         "turn",
         "waiting",
     ),
-    *("follow", "logs", "newest", "oldest", "project", "stamps", "wrap"),
+    *("find_restart", "follow", "logs", "newest", "oldest", "project", "stamps", "wrap"),
     *("replay_incident", "replay_pause", "replay_speed", "replay_step", "help_quit"),
     *("app.focus_next", "app.focus_previous", "screen.copy_text", "cursor_down", "cursor_up", "command_list"),
     *("first", "last", "page_down", "page_up", "select", "cursor_left", "cursor_right", "cursor_left_word"),

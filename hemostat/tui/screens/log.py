@@ -42,7 +42,7 @@ class LogScreen(LogSaveScreen):
         ),
         make_binding(
             "r",
-            "restart",
+            "find_restart",
             "Last restart",
             "logs.restart",
             "the last restart; again: the one before",
@@ -190,7 +190,7 @@ class LogScreen(LogSaveScreen):
         self._lines.scroll_to(y=max(0, self._lines.scroll_offset.y + by), animate=False, immediate=True)
         self.redraw()
 
-    def action_restart(self) -> None:
+    def action_find_restart(self) -> None:
         """Go to the last restart; from a restart, to the one before."""
         numbers = [number for number, line in enumerate(self._rows.lines) if is_mark(line)]
         at = None if self._match is None or not is_mark(self._match) else self._find_number(self._match)
