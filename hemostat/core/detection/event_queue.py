@@ -8,8 +8,11 @@ Rule 4. Per container and second, at most MAX_EVENTS_PER_SECOND events other tha
         handled. At most MAX_WAITING_EVENTS events wait, with LIFECYCLE_ACTIONS twice as many. A container
         with dropped events is inspected afterwards.
 Rule 5. At most MAX_EVENTS events wait in total. After an overflow all containers are listed.
+Rule 6. While the waiting events hold MAX_LABEL_BYTES of labels, an event with more than MAX_SHORT_BYTES of
+        labels is dropped, and its container is inspected afterwards. Events with short labels still wait.
 """
 
+import sys
 from collections import Counter, deque
 from typing import Final, NamedTuple
 
@@ -18,6 +21,8 @@ from hemostat.core.model import ConnectionPeers, DiskUse, EngineEvent, Listing, 
 MAX_EVENTS_PER_SECOND: Final = 8
 MAX_WAITING_EVENTS: Final = 32
 MAX_EVENTS: Final = 20_000
+MAX_LABEL_BYTES: Final = 64 << 20
+MAX_SHORT_BYTES: Final = MAX_LABEL_BYTES // MAX_EVENTS
 MAX_MEASUREMENTS: Final = 2_000
 """Number of measurements that wait while the bus is unavailable. Later ones carry the same information."""
 INSPECT_ACTIONS: Final = frozenset({"create", "update", "rename", "pause", "unpause"})
@@ -37,11 +42,12 @@ class EventSpan(NamedTuple):
 class QueuedEvent:
     """An event that was received."""
 
-    __slots__ = ("event", "is_handled")
+    __slots__ = ("event", "is_handled", "label_bytes")
 
-    def __init__(self, event: EngineEvent) -> None:
+    def __init__(self, event: EngineEvent, label_bytes: int) -> None:
         self.event = event
         self.is_handled = False
+        self.label_bytes = label_bytes
 
 
 class ContainerLanes:
@@ -85,6 +91,13 @@ class ContainerLanes:
         return arrival
 
 
+def count_label_bytes(event: EngineEvent) -> int:
+    """Return the bytes of memory that the labels of the event's container take."""
+    return sum(
+        sys.getsizeof(name) + sys.getsizeof(value) for name, value in event.container.labels.items()
+    )
+
+
 class EventQueue:
     """Observations that are not handled yet. To be used by one thread at a time."""
 
@@ -94,6 +107,8 @@ class EventQueue:
         self._last_time = 0.0
         self._waiting_counts: Counter[str] = Counter()
         self._other_count = 0
+        self._label_bytes = 0
+        """Of the events in `_arrivals`: a handled one stays there while one before it waits."""
         self._rates: dict[str, tuple[int, int]] = {}
         """By container id: a second, and the number of its events in that second."""
         self.left_out_ids: set[str] = set()
@@ -145,7 +160,7 @@ class EventQueue:
         if not self._waiting_counts[key]:
             del self._waiting_counts[key]
         while self._arrivals and self._arrivals[0].is_handled:
-            self._arrivals.popleft()
+            self._label_bytes -= self._arrivals.popleft().label_bytes
         return arrival.event
 
     def _add_event(self, event: EngineEvent) -> None:
@@ -156,16 +171,25 @@ class EventQueue:
         if len(self._arrivals) >= MAX_EVENTS:
             self.has_overflowed = True
             return
-        if self._is_too_much(event):
-            self.left_out_ids.add(event.container.id)
+        label_bytes = count_label_bytes(event)
+        is_too_long = label_bytes > MAX_SHORT_BYTES and self._label_bytes + label_bytes > MAX_LABEL_BYTES
+        if is_too_long or self._is_too_much(event):
+            self._leave_out(event.container.id)
             return
         if lanes is None:
             lanes = ContainerLanes()
             self._queue.append(lanes)
-        arrival = QueuedEvent(event)
+        arrival = QueuedEvent(event, label_bytes)
         lanes.add(arrival)
         self._arrivals.append(arrival)
+        self._label_bytes += label_bytes
         self._waiting_counts[event.container.id] += 1
+
+    def _leave_out(self, container_id: str) -> None:
+        if len(self.left_out_ids) < MAX_EVENTS:
+            self.left_out_ids.add(container_id)
+        else:
+            self.has_overflowed = True
 
     def _is_too_much(self, event: EngineEvent) -> bool:
         key, second = event.container.id, int(event.time)

@@ -8,8 +8,10 @@ from hemostat.core.detection.event_cursor import Cursor
 from hemostat.core.detection.event_queue import (
     MAX_EVENTS,
     MAX_EVENTS_PER_SECOND,
+    MAX_LABEL_BYTES,
     MAX_MEASUREMENTS,
     EventQueue,
+    count_label_bytes,
 )
 from hemostat.core.model import Connected, EngineEvent, Listing, Probed, Samples
 from hemostat.events import Container
@@ -232,3 +234,36 @@ def test_span_has_the_first_event_that_waits():
     intake.take()
     assert tuple(intake.span) == (7.0, 7.0)
     assert intake.take() is None
+
+
+def labelled(number: int) -> EngineEvent:
+    labels = {"hemostat.depends_on": "\U0001f4a3" * 4000 + str(number)}
+    container = Container(id=f"evil-{number}", name=f"evil-{number}", labels=labels)
+    return EngineEvent(time=100.0, action="die", container=container)
+
+
+def test_events_with_long_labels_fill_no_memory():
+    intake = EventQueue()
+    for number in range(MAX_EVENTS // 2):
+        intake.add(labelled(number))
+    waiting = [each for each in drain(intake) if isinstance(each, EngineEvent)]
+    assert MAX_LABEL_BYTES / 2 < sum(map(count_label_bytes, waiting)) <= MAX_LABEL_BYTES
+    assert len(waiting) + len(intake.left_out_ids) == MAX_EVENTS // 2
+
+
+def test_events_with_long_labels_displace_no_others():
+    intake = EventQueue()
+    for number in range(MAX_EVENTS // 2):
+        intake.add(labelled(number))
+    intake.add(event("victim", "die"))
+    assert "victim die" in order(intake)
+    intake.add(labelled(0))
+    assert order(intake) == ["evil-0 die"]
+
+
+def test_containers_to_inspect_are_listed_where_there_are_too_many():
+    intake = EventQueue()
+    for number in range(2 * MAX_EVENTS):
+        intake.add(labelled(number))
+    assert len(intake.left_out_ids) == MAX_EVENTS
+    assert intake.has_overflowed
