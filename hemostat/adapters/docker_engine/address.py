@@ -6,8 +6,9 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import msgspec
 from docker.utils.config import find_config_file
 
 from hemostat.adapters.docker_engine.failures import make_address_error
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_CONTEXT: Final = "default"
+"""The name of the context that has no file."""
+MAX_ADDRESS_CHARACTERS: Final = 4096
 ENDPOINT: Final = "docker"
 """The name of the engine's address in a docker context."""
 LOCAL_SCHEMES: Final = ("unix:", "http+unix:", "npipe:")
@@ -149,20 +153,44 @@ def _is_socket(path: Path, user: int) -> bool:
     return stat.S_ISSOCK(status.st_mode) and status.st_uid in {0, user}
 
 
+class _ContextEndpoint(msgspec.Struct):
+    host: Annotated[str, msgspec.Meta(max_length=MAX_ADDRESS_CHARACTERS)] = msgspec.field(
+        default="", name="Host"
+    )
+    skip_verification: bool = msgspec.field(default=False, name="SkipTLSVerify")
+
+
+class _ContextEndpoints(msgspec.Struct):
+    docker: _ContextEndpoint = msgspec.field(default_factory=_ContextEndpoint)
+
+
+class _ContextFile(msgspec.Struct):
+    """The docker command's meta.json. A missing field has the value that it has for that command."""
+
+    endpoints: _ContextEndpoints = msgspec.field(default_factory=_ContextEndpoints, name="Endpoints")
+
+
 def _read_context(name: str | None) -> "tuple[str, Tls | None]":
     """The address and the TLS files. As the docker command, TLS is used if the context has such files, or
-    says that the certificate is not to be verified."""
-    from docker.context import ContextAPI
-    from docker.context.config import get_tls_dir
+    says that the certificate is not to be verified. The SDK would read a file of any size, and leave the
+    certificate unverified where the context does not say."""
+    from docker.context.config import get_current_context_name, get_meta_file, get_tls_dir
 
-    context = ContextAPI.get_context(name)
-    if context is None:
-        raise ValueError(f"no docker context is named {name or 'of the configured name'}")
-    directory = Path(get_tls_dir(context.Name, ENDPOINT))
-    endpoint = context.endpoints.get(ENDPOINT, {})
-    if context is ContextAPI.DEFAULT_CONTEXT or not directory.is_dir():
-        return context.Host or "", None
+    name = name or get_current_context_name() or DEFAULT_CONTEXT
+    if name == DEFAULT_CONTEXT:
+        return "", None
+    file = Path(get_meta_file(name))
+    if not file.exists():
+        raise ValueError(f"no docker context is named {name}")
+    try:
+        context = msgspec.json.decode(read_bytes(file), type=_ContextFile)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file} of the docker context {name}: {error}") from None
+    endpoint = context.endpoints.docker
+    directory = Path(get_tls_dir(name, ENDPOINT))
+    if not directory.is_dir():
+        return endpoint.host, None
     from hemostat.adapters.docker_engine.tls import read_directory
 
-    verify = not endpoint.get("SkipTLSVerify", False)
-    return context.Host or "", read_directory(directory, f"docker context {context.Name}", verify=verify)
+    verify = not endpoint.skip_verification
+    return endpoint.host, read_directory(directory, f"docker context {name}", verify=verify)
