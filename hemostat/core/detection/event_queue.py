@@ -93,9 +93,7 @@ class ContainerLanes:
 
 def count_label_bytes(event: EngineEvent) -> int:
     """Return the bytes of memory that the labels of the event's container take."""
-    return sum(
-        sys.getsizeof(name) + sys.getsizeof(value) for name, value in event.container.labels.items()
-    )
+    return sum(sys.getsizeof(name) + sys.getsizeof(value) for name, value in event.container.labels.items())
 
 
 class EventQueue:
