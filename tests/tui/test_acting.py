@@ -96,7 +96,7 @@ def test_declined_confirmation_orders_nothing(no):
 )
 def test_every_action_has_its_key(keys, action, parameters):
     async def script(office, app, pilot):
-        await confirmed(app, pilot, "j", *keys, shown=f"hemostat order {action} db")
+        await confirmed(app, pilot, *keys, shown=f"hemostat order {action} db")
         await until(pilot, office.ordered)
         (given,) = office.ordered()
         assert (given.data.action, given.data.parameters) == (action, parameters)
@@ -143,10 +143,11 @@ def test_force_is_toggled_in_the_confirmation():
         await pilot.press("R")
         await until(pilot, lambda: says(app, "it will be refused: its budget is spent"))
         assert not says(app, "restart db --force")
+        assert says(app, "f force past budget, breakers, back-off, rush and minimum, not pauses")
         await pilot.press("f")
         await until(pilot, lambda: says(app, "the limits allow it"))
         assert says(app, "hemostat order restart db --force")
-        assert says(app, "ignoring budget and breakers?")
+        assert says(app, "ignoring budget, breakers, back-off, rush and minimum?")
         await pilot.press("f")
         await until(pilot, lambda: says(app, "it will be refused: its budget is spent"))
         assert not says(app, "restart db --force")
@@ -265,6 +266,20 @@ def test_each_marked_container_is_ordered_separately():
     ActionHarness().play(script)
 
 
+def test_marks_end_when_their_order_is_confirmed():
+    async def script(office, app, pilot):
+        await pilot.press("asterisk", "R")
+        await until(pilot, lambda: says(app, "hemostat order restart db web"))
+        await pilot.press("n")
+        await until(pilot, lambda: says(app, "[2 marked]"))
+        await confirmed(app, pilot, "R", shown="hemostat order restart db web")
+        await until(pilot, lambda: says(app, "HemoStat ") and not says(app, "marked]"))
+        await pilot.press("R")
+        await until(pilot, lambda: says(app, "hemostat order restart db") and says(app, "do this?"))
+
+    ActionHarness().play(script)
+
+
 def test_expected_refusal_is_shown_before_and_after():
     async def script(office, app, pilot):
         await confirmed(app, pilot, "j", "R", shown="it will be refused: it is protected")
@@ -280,7 +295,7 @@ def test_expected_refusal_is_shown_before_and_after():
 
 def test_waiting_order_shows_reason_then_outcome():
     async def script(office, app, pilot):
-        await confirmed(app, pilot, "j", "R", shown="restart db")
+        await confirmed(app, pilot, "R", shown="restart db")
         await until(pilot, office.ordered)
         (given,) = office.ordered()
         office.answer(given, outcome=Outcome.WAITING, reason=Reason.MIN_HEALTHY)
@@ -293,7 +308,7 @@ def test_waiting_order_shows_reason_then_outcome():
 
 def test_missing_answer_is_shown_once():
     async def script(office, app, pilot):
-        await confirmed(app, pilot, "j", "R", shown="restart db")
+        await confirmed(app, pilot, "R", shown="restart db")
         await until(pilot, lambda: says(app, "ordered: restart db"))
         office.clock.advance(31)
         await until(pilot, lambda: says(app, "db: no answer from the responder yet"))
@@ -337,7 +352,7 @@ def test_failed_order_is_one_error_line():
     ("width", "expected"),
     [
         (80, ["View", "Incident", "Waiting", "Logs", "Restart", "Pause"]),
-        (100, ["View", "Incident", "Waiting", "Logs", "Restart", "Pause", "Filter"]),
+        (100, ["View", "Incident", "Waiting", "Logs", "Restart", "Pause", "Filter", "space Mark"]),
     ],
 )
 def test_footer_of_the_table_shows_the_keys_of_actions(width, expected):
@@ -404,7 +419,7 @@ def test_replaced_pause_is_mentioned():
 
 def test_circuit_breaker_is_reset():
     async def script(office, app, pilot):
-        await confirmed(app, pilot, "j", "B", shown="hemostat reset --container db")
+        await confirmed(app, pilot, "B", shown="hemostat reset --container db")
         await until(pilot, lambda: says(app, "breaker closed: db"))
         assert office.desk.read_controls().get_reset_time("db") == NOW + 5
         assert office.decided() == [("reset", "db", ME, "")]
@@ -433,11 +448,44 @@ def test_pending_approval_is_shown_and_answered(key, answer):
         await until(pilot, lambda: says(app, "restart db, with its sidecar") and says(app, "01:05 left"))
         office.clock.advance(5)
         await until(pilot, lambda: says(app, "01:00 left"))
-        await pilot.press("r", *"why", "enter", key)
+        await pilot.press(key)
+        verb = "approve" if key == "y" else "reject"
+        await until(pilot, lambda: says(app, f"{verb}: restart db, with its sidecar, on h"))
+        assert office.decided() == []
+        await pilot.press("r", *"why", "enter")
+        await until(pilot, lambda: says(app, f"hemostat {verb} a1 --reason why"))
+        await pilot.press("y")
         await until(pilot, lambda: says(app, f"{answer}: restart of db"))
         (known,) = office.desk.list_approvals()
         assert (known.answer, known.by, known.reason) == (answer, ME, "why")
         assert office.decided() == [(answer, "db", ME, "why")]
+
+    harness_with_approval().play(script)
+
+
+@pytest.mark.parametrize("key", ["y", "n"])
+def test_answer_that_is_not_confirmed_has_no_effect(key):
+    async def script(office, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "1 waiting"))
+        await pilot.press(key)
+        await until(pilot, lambda: says(app, "y yes   n no   r reason"))
+        await pilot.press("n")
+        await until(pilot, lambda: not says(app, "y yes   n no"))
+        assert [each.answer for each in office.desk.list_approvals()] == [None]
+        assert office.decided() == []
+
+    harness_with_approval().play(script)
+
+
+def test_approved_item_shows_who_approved_instead_of_the_time_left():
+    async def script(office, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "01:05 left") and says(app, "hemostat approve a1"))
+        await confirmed(app, pilot, "y", shown="approve: restart db")
+        await until(pilot, lambda: says(app, f"approved by {ME}, running"))
+        assert not says(app, " left")
+        assert not says(app, "hemostat approve a1")
 
     harness_with_approval().play(script)
 
@@ -451,7 +499,7 @@ def test_expired_approval_cannot_be_approved():
         await pilot.press("y")
         await until(pilot, lambda: says(app, "too late: it has expired"))
         assert [each.answer for each in office.desk.list_approvals()] == [None, None]
-        await pilot.press("j", "y")
+        await confirmed(app, pilot, "j", "y", shown="approve: restart db, with its sidecar")
         await until(pilot, lambda: says(app, "approved: restart of web"))
 
     office = harness_with_approval()
@@ -464,6 +512,8 @@ def test_first_of_two_answers_is_used():
     async def script(office, app, pilot):
         await pilot.press("w")
         await until(pilot, lambda: says(app, "1 waiting"))
+        await pilot.press("y")
+        await until(pilot, lambda: says(app, "y yes   n no"))
         office.desk.answer_approval("a1", ApprovalAnswer.REJECTED, by="bob@h", reason="", now=NOW + 5)
         await pilot.press("y")
         await until(pilot, lambda: says(app, "too late: rejected by bob@h"))
@@ -476,6 +526,8 @@ def test_withdrawn_approval_is_not_answered():
     async def script(office, app, pilot):
         await pilot.press("w")
         await until(pilot, lambda: says(app, "1 waiting"))
+        await pilot.press("y")
+        await until(pilot, lambda: says(app, "y yes   n no"))
         office.desk.withdraw_approval(ASKED.key, by="responder@a", reason="tried before", now=NOW + 5)
         await pilot.press("y")
         await until(pilot, lambda: says(app, "too late: HemoStat withdrew it: tried before"))

@@ -343,10 +343,10 @@ def test_line_fills_its_width_with_any_columns(width):
 @pytest.mark.parametrize(
     ("sort", "reverse", "order"),
     [
-        ("name", False, "faults first, by name▲"),
-        ("name", True, "faults first, by name▼"),
-        ("cpu", False, "faults first, by cpu▼"),
-        ("restarts", True, "faults first, by restarts▲"),
+        ("name", False, "urgent first, by name▲"),
+        ("name", True, "urgent first, by name▼"),
+        ("cpu", False, "urgent first, by cpu▼"),
+        ("restarts", True, "urgent first, by restarts▲"),
     ],
 )
 def test_order_of_the_rows_is_named(sort, reverse, order):

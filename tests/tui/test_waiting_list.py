@@ -35,6 +35,23 @@ def test_selected_item_is_described_in_full_with_its_age():
     assert ", 2 min 5 s ago" in text
 
 
+def test_settled_item_shows_its_end_without_time_and_command():
+    item = WaitingItem(
+        kind=WaitingKind.APPROVAL,
+        host="h",
+        subject="web",
+        since=NOW - 5,
+        why="crash",
+        command="hemostat approve a1b2c3",
+        id="i1",
+        until=NOW + 90,
+    )
+    text = draw_plan(item, None, None, NOW, "approved by ann@h, running").plain
+    assert "approved by ann@h, running" in text
+    assert "left" not in text
+    assert "hemostat approve" not in text
+
+
 def test_reasons_get_the_room_that_short_names_leave():
     item = WaitingItem(kind=WaitingKind.FAILED, host="h", subject="web", since=NOW, why="crash", command="c")
     assert measure_subjects([item]) == 3

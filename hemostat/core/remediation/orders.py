@@ -26,6 +26,8 @@ from hemostat.events import (
 
 ORDERED_CAUSE: Final = "ordered"
 ALLOWED_TEXT: Final = "the limits allow it"
+FORCED_LIMITS_TEXT: Final = "budget, breakers, back-off, rush and minimum"
+"""The limits that do not hold for an order with force."""
 NO_FORCE_TEXT: Final = "--force is switched off here (responder.orders_override)"
 PREVIEW_LEASE_SECONDS: Final = 60.0
 """Placeholder, in seconds: the lease does not matter for a preview."""

@@ -238,7 +238,8 @@ class OrderBuilder:
             return OrderResult(f"too late: {decision.describe_end()}")
 
         verb = "approve" if answer is ApprovalAnswer.APPROVED else "reject"
-        order = PlannedOrder(plan=f"{verb} {subject}", ask=lambda: "", do=give)
+        what = f"{verb}: {approval.plan or subject}, on {approval.host}"
+        order = PlannedOrder(plan=what, ask=lambda: "", do=give)
         return OrderPlan(deeds=(order,), commands=((verb, approval.id),))
 
 

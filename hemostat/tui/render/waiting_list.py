@@ -44,25 +44,30 @@ def _describe_time(item: WaitingItem, now: float) -> str:
     return "" if item.since is None else f"for {show_duration(float(int(max(0.0, now - item.since))))}"
 
 
-def draw_plan(item: WaitingItem, approval: Approval | None, kind: Kind | None, now: float) -> Text:
+def draw_plan(
+    item: WaitingItem, approval: Approval | None, kind: Kind | None, now: float, ended: str = ""
+) -> Text:
     """What, where, since when and why, in full, and how to settle it from the command line. `kind`: what is
-    wrong with the container, None if that is not known."""
+    wrong with the container, None if that is not known. `ended`: why the item no longer waits, else empty."""
     if approval is not None:
         what = approval.plan or f"{approval.action} {approval.container}"
-        why, incident = describe_cause(approval.cause, kind) or "unknown", f"incident {approval.incident}   "
+        why, incident = describe_cause(approval.cause, kind) or "unknown", f"incident {approval.incident}"
     else:
         what, why = f"{describe_status(item.kind)}: {item.subject}", item.why
-        incident = f"incident {item.id}   " if item.id else ""
+        incident = f"incident {item.id}" if item.id else ""
     lines = [("what   ", FAINT), (escape_controls(what), "bold")]
     if item.host:
         place = item.subject if item.subject == item.host else f"{item.host}/{item.subject}"
         lines += [("\nwhere  ", FAINT), (escape_controls(place), "")]
     if item.since is not None:
         age = show_duration(float(int(max(0.0, now - item.since))))
-        left = "" if item.until is None else f", {format_countdown(item.until - now)} left"
+        left = "" if item.until is None or ended else f", {format_countdown(item.until - now)} left"
         lines += [("\nsince  ", FAINT), (f"{format_clock(item.since)}, {age} ago{left}", "")]
     if item.acknowledged_by:
         lines += [("\nwho    ", FAINT), (escape_controls(describe_acknowledgement(item)), "")]
     lines += [("\nwhy    ", FAINT), (escape_controls(why), "")]
-    lines += [("\n       ", FAINT), (escape_controls(f"{incident}{item.command}"), FAINT)]
+    if ended:
+        lines += [("\nend    ", FAINT), (escape_controls(ended), "")]
+    last = "   ".join(filter(None, (incident, "" if ended else item.command)))
+    lines += [("\n       ", FAINT), (escape_controls(last), FAINT)]
     return Text.assemble(*lines)

@@ -246,10 +246,21 @@ class ActionScreen(LiveScreen):
 
         app, runner = self.app, self.model.order_runner
 
+        def complete() -> None:
+            app.post_message(OrdersCompleted())
+            self.handle_order_result()
+
         def do(agreed: OrderPlan, reason: str) -> None:
-            runner.run(agreed, reason, lambda: app.post_message(OrdersCompleted()))
+            runner.run(agreed, reason, complete)
+            self.clear_marks()
 
         app.push_screen(ConfirmDialog(plan, do))
+
+    def handle_order_result(self) -> None:
+        """Called from the order's thread for each result of a plan that was confirmed on this screen."""
+
+    def clear_marks(self) -> None:
+        """Called when a plan was confirmed, so that the next one does not apply to the same marks."""
 
     def find_current(self, host: str, container: Container) -> Container:
         """The container as it is now: it may have been recreated under its name. The host is never

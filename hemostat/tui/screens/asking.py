@@ -10,7 +10,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
-from hemostat.core.remediation.orders import ALLOWED_TEXT
+from hemostat.core.remediation.orders import ALLOWED_TEXT, FORCED_LIMITS_TEXT
 from hemostat.core.text import escape_controls
 from hemostat.tui.actions.background import BackgroundResult, run_in_background
 from hemostat.tui.actions.build import OrderPlan
@@ -142,10 +142,10 @@ class ConfirmDialog(ModalScreen[None]):
         subject = "this" if count == 1 else f"these {count}"
         self.query_one(
             Vertical
-        ).border_title = f"do {subject}{', ignoring budget and breakers' if forced else ''}?"
+        ).border_title = f"do {subject}{f', ignoring {FORCED_LIMITS_TEXT}' if forced else ''}?"
         keys = "y yes   n no   r reason"
         if self._plan.other is not None:
-            keys += "   f apply the limits" if forced else "   f force"
+            keys += "\nf apply the limits" if forced else f"\nf force past {FORCED_LIMITS_TEXT}, not pauses"
         self.query_one("#keys", Static).update(Text(keys, "bold"))
         text = Text()
         for number, order in enumerate(self._plan.deeds):

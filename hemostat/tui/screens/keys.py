@@ -18,17 +18,16 @@ FIRST_BINDINGS: Final[list[BindingType]] = [
 ]
 """Keys that the footer shows first, before those of the actions."""
 OTHER_BINDINGS: Final[list[BindingType]] = [
-    make_binding("d", "report", "Yesterday", "report", "what has changed since yesterday", in_footer=True),
     make_binding(
         "slash", "filter", "Filter", "filter", "filter: text !text state: host: project: …", in_footer=True
     ),
     make_binding("space", "mark", "Mark", "mark", "mark this container and go to the next", in_footer=True),
+    make_binding("d", "report", "Yesterday", "report", "what has changed since yesterday", in_footer=True),
     make_binding(
         "f", "faults", "Faults", "faults", "show only containers with a fault, or all", in_footer=True
     ),
     make_binding("s", "sort", "Sort", "sort", "sort by name, CPU, memory, restarts", in_footer=True),
     make_binding("p", "group", "Projects", "group", "group by compose project, on or off"),
-    make_binding("space", "mark", "Mark", "mark", "mark this container and go to the next", in_footer=True),
     make_binding(
         "escape", "all", "All", "all", "clear filter and marks; the cursor to the top", display="esc"
     ),

@@ -286,6 +286,9 @@ class MainScreen(ActionScreen):
             self.action_move(1)
             self.draw()
 
+    def clear_marks(self) -> None:
+        self._marked_keys.clear()
+
     def action_mark_all(self) -> None:
         visible = {each.key for each in self._list_visible_rows()}
         self._marked_keys = set() if visible <= self._marked_keys else self._marked_keys | visible
@@ -296,7 +299,7 @@ class MainScreen(ActionScreen):
         field.value, field.display = "", False
         self.set_focus(None)
         self._is_log_narrowed = self._is_faults_only = False
-        self._marked_keys.clear()
+        self.clear_marks()
         self._chosen_key = None
         self.draw()
 

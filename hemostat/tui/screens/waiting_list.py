@@ -9,16 +9,15 @@ from typing import ClassVar, Final
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
-from hemostat.core.history.incident_log import IncidentLog
+from hemostat.core.history.incident_log import UNFINISHED_STATUSES, IncidentLog
 from hemostat.core.history.waiting_list import WaitingItem, WaitingKind, count_unacknowledged
-from hemostat.core.ledger import controls
-from hemostat.core.ledger.controls import Approval
+from hemostat.core.ledger.controls import Approval, ApprovalAnswer
 from hemostat.core.text import escape_controls
-from hemostat.events import Container
+from hemostat.events import Container, Outcome
 from hemostat.tui.actions import background
-from hemostat.tui.actions.background import OrdersCompleted, run_in_background
+from hemostat.tui.actions.background import run_in_background
 from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.state import find_open_incident, list_waiting_items
 from hemostat.tui.render.text import BAD
@@ -38,14 +37,12 @@ class WaitingScreen(ActionScreen):
     WaitingScreen > #title { background: $panel; }
     WaitingScreen > #waiting { height: 1fr; }
     WaitingScreen > #plan { height: auto; max-height: 60%; background: $surface; }
-    WaitingScreen > Input { border: none; padding: 0; height: 1; display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         make_binding("y", "answer('approved')", "Approve", "waiting.approve", "approve it", in_footer=True),
         make_binding("n", "answer('rejected')", "Reject", "waiting.reject", "reject it", in_footer=True),
         *INCIDENT_BINDINGS,
         make_binding("enter,i", "incident", "Incident", "waiting.incident", "show the incident"),
-        make_binding("r", "reason", "Reason", "waiting.reason", "enter a reason for y and n"),
         make_binding("down,j", "move(1)", "Next", "waiting.next", "next one", in_footer=True, display="↓ ↑"),
         make_binding("up,k", "move(-1)", "Previous", "waiting.previous", "previous one"),
         make_binding(
@@ -72,7 +69,6 @@ class WaitingScreen(ActionScreen):
         yield Static(id="title")
         yield Lines(id="waiting")
         yield Static(id="plan")
-        yield Input(placeholder="reason, stored with the event; confirm with enter", compact=True)
         yield KeyFooter()
 
     def on_mount(self) -> None:
@@ -93,7 +89,7 @@ class WaitingScreen(ActionScreen):
         return find_open_incident(self.model.state, incident) if incident else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in {"answer", "reason"} and self.model.act is None:
+        if action == "answer" and self.model.act is None:
             return False
         return super().check_action(action, parameters)
 
@@ -133,7 +129,9 @@ class WaitingScreen(ActionScreen):
             "plan",
             Text()
             if self._chosen is None
-            else draw_plan(self._chosen, self._find_chosen_approval(), kind, now),
+            else draw_plan(
+                self._chosen, self._find_chosen_approval(), kind, now, self._describe_end(self._chosen)
+            ),
         )
 
     def _draw_title(self) -> None:
@@ -148,11 +146,21 @@ class WaitingScreen(ActionScreen):
         """Why the item no longer waits; empty while it waits."""
         if item.kind is WaitingKind.APPROVAL:
             approval = self._approvals.get(item.id)
-            is_open = approval is not None and approval.is_open(self.model.clock.now())
-            return "" if is_open else describe_answer(approval)
+            if approval is not None and approval.is_open(self.model.clock.now()):
+                return ""
+            return f"{describe_answer(approval)}{self._describe_progress(approval)}"
         if item.id:
             return "" if find_open_incident(self.model.state, item.id) else "settled"
         return ""
+
+    def _describe_progress(self, approval: Approval | None) -> str:
+        """What has become of an approved action, while its incident is open."""
+        if approval is None or approval.answer is not ApprovalAnswer.APPROVED:
+            return ""
+        incident_log = find_open_incident(self.model.state, approval.incident)
+        if incident_log is None or incident_log.status not in UNFINISHED_STATUSES:
+            return ""
+        return ", waiting" if incident_log.status == Outcome.WAITING else ", running"
 
     # --- keys ---------------------------------------------------------------------------------------
 
@@ -170,8 +178,7 @@ class WaitingScreen(ActionScreen):
             self.redraw()
 
     def action_answer(self, word: str) -> None:
-        approval, answer = self._find_chosen_approval(), controls.ApprovalAnswer(word)
-        builder = self.model.act
+        approval, builder = self._find_chosen_approval(), self.model.act
         if approval is None or builder is None:
             self.notify("no approval is selected", severity="warning")
         elif not approval.is_open(self.model.clock.now()):
@@ -179,15 +186,10 @@ class WaitingScreen(ActionScreen):
                 escape_controls(f"too late: {describe_answer(approval)}"), severity="warning", markup=False
             )
         else:
-            field = self.query_one(Input)
-            reason, field.value, field.display = field.value.strip(), "", False
-            app, plan = self.app, builder.plan_answer(approval, answer)
+            self._ask_confirmation(builder.plan_answer(approval, ApprovalAnswer(word)))
 
-            def complete() -> None:
-                app.post_message(OrdersCompleted())
-                self._fetch_approvals()
-
-            self.model.order_runner.run(plan, reason, complete)
+    def handle_order_result(self) -> None:
+        self._fetch_approvals()
 
     def _find_chosen_approval(self) -> Approval | None:
         item = self._chosen
@@ -201,20 +203,8 @@ class WaitingScreen(ActionScreen):
         else:
             self.notify("no open incident is selected", severity="warning")
 
-    def action_reason(self) -> None:
-        field = self.query_one(Input)
-        field.display = True
-        field.focus()
-
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        message.stop()
-        self.set_focus(None)
-
     def action_back(self) -> None:
-        if self.focused is not None:
-            self.set_focus(None)
-        else:
-            self.dismiss()
+        self.dismiss()
 
 
 def describe_answer(approval: Approval | None) -> str:

@@ -37,8 +37,8 @@ def get_arrow(sort: Sort, *, reverse: bool) -> str:
 
 
 def describe_order(sort: Sort, *, reverse: bool) -> str:
-    """`faults first, by cpu▼`."""
-    return f"faults first, by {sort}{get_arrow(sort, reverse=reverse)}"
+    """`urgent first, by cpu▼`."""
+    return f"urgent first, by {sort}{get_arrow(sort, reverse=reverse)}"
 
 
 def may_resort(now: float, sorted_at: float, touched_at: float) -> bool:
