@@ -490,6 +490,36 @@ def test_approved_item_shows_who_approved_instead_of_the_time_left():
     harness_with_approval().play(script)
 
 
+def test_incident_without_a_known_request_waits_in_a_read_only_dashboard():
+    async def script(office, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "1 waiting") and says(app, "hemostat approvals"))
+        assert not says(app, "it has expired")
+
+    harness_with_approval().play(script, acts=False)
+
+
+def test_request_that_is_read_late_is_answered_by_the_same_keys(monkeypatch):
+    office, answers = harness_with_approval(), []
+
+    def read_late():
+        if not answers:
+            raise BusUnreachableError("Redis is gone")
+        return answers
+
+    monkeypatch.setattr(office.desk, "list_approvals", read_late)
+
+    async def script(_, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "1 waiting") and says(app, "Redis is gone"))
+        answers.append(ASKED)
+        await until(pilot, lambda: says(app, "01:05 left") and says(app, "1 waiting"))
+        await pilot.press("y")
+        await until(pilot, lambda: says(app, "approve: restart db, with its sidecar, on h"))
+
+    office.play(script)
+
+
 def test_expired_approval_cannot_be_approved():
     async def script(office, app, pilot):
         await pilot.press("w")

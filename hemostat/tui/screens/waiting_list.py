@@ -110,7 +110,7 @@ class WaitingScreen(ActionScreen):
         )
         if chosen is None and self._items:
             chosen = self._items[0]
-        at = next((number for number, each in enumerate(self._items) if _is_same(each, chosen)), None)
+        at = next((number for number, each in enumerate(self._items) if self._is_chosen(each, chosen)), None)
         if chosen is not None and at is None:
             at = min(self._chosen_index, len(self._items))
             self._items = (*self._items[:at], chosen, *self._items[at:])
@@ -144,18 +144,23 @@ class WaitingScreen(ActionScreen):
 
     def _describe_end(self, item: WaitingItem) -> str:
         """Why the item no longer waits; empty while it waits."""
-        if item.kind is WaitingKind.APPROVAL:
-            approval = self._approvals.get(item.id)
-            if approval is not None and approval.is_open(self.model.clock.now()):
-                return ""
-            return f"{describe_answer(approval)}{self._describe_progress(approval)}"
+        if (approval := self._find_approval(item)) is not None:
+            is_open = approval.is_open(self.model.clock.now())
+            return "" if is_open else f"{approval.describe_end()}{self._describe_progress(approval)}"
         if item.id:
             return "" if find_open_incident(self.model.state, item.id) else "settled"
         return ""
 
-    def _describe_progress(self, approval: Approval | None) -> str:
+    def _is_chosen(self, item: WaitingItem, chosen: WaitingItem | None) -> bool:
+        """An incident that waits for an unknown request is the request, once that is known."""
+        approval = self._find_approval(item)
+        if approval is None or chosen is None or chosen.kind is not WaitingKind.APPROVAL:
+            return _is_same(item, chosen)
+        return _is_same(item, chosen) or chosen.id == approval.incident
+
+    def _describe_progress(self, approval: Approval) -> str:
         """What has become of an approved action, while its incident is open."""
-        if approval is None or approval.answer is not ApprovalAnswer.APPROVED:
+        if approval.answer is not ApprovalAnswer.APPROVED:
             return ""
         incident_log = find_open_incident(self.model.state, approval.incident)
         if incident_log is None or incident_log.status not in UNFINISHED_STATUSES:
@@ -183,7 +188,7 @@ class WaitingScreen(ActionScreen):
             self.notify("no approval is selected", severity="warning")
         elif not approval.is_open(self.model.clock.now()):
             self.notify(
-                escape_controls(f"too late: {describe_answer(approval)}"), severity="warning", markup=False
+                escape_controls(f"too late: {approval.describe_end()}"), severity="warning", markup=False
             )
         else:
             self._ask_confirmation(builder.plan_answer(approval, ApprovalAnswer(word)))
@@ -192,7 +197,9 @@ class WaitingScreen(ActionScreen):
         self._fetch_approvals()
 
     def _find_chosen_approval(self) -> Approval | None:
-        item = self._chosen
+        return self._find_approval(self._chosen)
+
+    def _find_approval(self, item: WaitingItem | None) -> Approval | None:
         return self._approvals.get(item.id) if item and item.kind is WaitingKind.APPROVAL else None
 
     def action_incident(self) -> None:
@@ -205,10 +212,6 @@ class WaitingScreen(ActionScreen):
 
     def action_back(self) -> None:
         self.dismiss()
-
-
-def describe_answer(approval: Approval | None) -> str:
-    return "it has expired" if approval is None else approval.describe_end()
 
 
 def _is_same(item: WaitingItem, other: WaitingItem | None) -> bool:
