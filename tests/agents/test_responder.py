@@ -540,6 +540,19 @@ def test_rejected_request_names_who_rejected_it_and_why(scene):
     )
 
 
+def test_action_after_a_rejection_needs_an_approval_in_every_mode(scene):
+    event = scene.crashed()
+    later(scene, event, scene.responder(mode="approve"))
+    (waiting,) = scene.desk.list_approvals()
+    scene.desk.answer_approval(
+        waiting.id, ApprovalAnswer.REJECTED, by="ann", reason="", now=scene.clock.now()
+    )
+    again, other = scene.request(occurrence=2), scene.request(occurrence=2, incident="i2")
+    answer = put_off(scene, again, scene.responder())
+    assert [each.data.outcome for each in answer.outputs] == [Outcome.AWAITING_APPROVAL]
+    assert scene.step(other).outcome is Outcome.HEALED
+
+
 def test_approval_that_expires_is_a_refusal(scene):
     event, responder = scene.crashed(), scene.responder(mode="approve", approve_for=60.0)
     later(scene, event, responder)

@@ -13,6 +13,7 @@ from hemostat.agents.responder.in_flight import InFlight
 from hemostat.agents.responder.outcome import RequestCase
 from hemostat.agents.responder.start_check import StartCheck
 from hemostat.agents.responder.verifier import Verifier
+from hemostat.core.ledger.controls import ApprovalAnswer
 from hemostat.core.ledger.leases import is_from_future, limit_lease
 from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.remediation import policy, repetition, slots
@@ -54,6 +55,7 @@ class Decider:
         self._in_flight = in_flight
         self._limits = dependencies.limits
         self._trust = dependencies.trust
+        self._control_store = dependencies.control_store
         self._source = dependencies.source
         self._first_seen: dict[str, float] = {}
 
@@ -78,6 +80,9 @@ class Decider:
             other_projects = self._host_containers.find_other_projects(case.request.alert.container, now)
             situation = msgspec.structs.replace(situation, others=other_projects)
             decision = self._ask_policy(case, situation, now)
+        if isinstance(decision, Act) and self._was_rejected(case):
+            situation = msgspec.structs.replace(situation, rejected=True)
+            decision = self._ask_policy(case, situation, now)
         if isinstance(decision, Act) or _is_rehearsal(decision):  # the replicas are the last rule
             container = case.request.alert.container
             peers = self._host_containers.find_replica_health(container, case.found, now, book.version)
@@ -87,6 +92,15 @@ class Decider:
             # Any label can request an approval: one that is pending needs neither a worker nor an event.
             return Wait(min(decision.until, now + policy.PEOPLE_RETRY_SECONDS), APPROVAL_PENDING)
         return self._refuse_hopeless(case, decision)
+
+    def _was_rejected(self, case: RequestCase) -> bool:
+        """Return whether a person has rejected an action against an earlier occurrence of the incident."""
+        if case.order is not None or case.request.alert.occurrence <= 1:
+            return False
+        return any(
+            each.incident == case.incident and each.answer is ApprovalAnswer.REJECTED
+            for each in self._control_store.list_approvals()
+        )
 
     def _note_future(self, book: LedgerSnapshot, now: float) -> dict[str, float]:
         future = [each for each in book.running_attempts if is_from_future(each, now)]

@@ -41,6 +41,8 @@ class DecisionInput(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of the attempts that this responder is executing, even where their leases have expired."""
     trust: TrustSettings = TRUST_OWN
     windows: WindowState = NO_WINDOWS
+    rejected: bool = False
+    """Whether a person has rejected an action against an earlier occurrence of the incident."""
     first_seen: Mapping[str, float] = {}
     """When each attempt with a start time in the future was first seen (epoch seconds), by key."""
     gone: frozenset[str] = frozenset()

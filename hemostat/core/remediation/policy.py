@@ -13,8 +13,9 @@ objection decides:
 4. The circuit breaker of the container or of the host is open.
 5. Remediation is paused: requests wait until the pause ends, and orders given meanwhile are refused. A window
    with the mode off is open: requests are refused, and orders are not.
-6. An approval is needed, and is missing or was rejected. Orders count as approved. While another action
-   against the incident runs, no approval is requested.
+6. An approval is needed, and is missing or was rejected. Orders count as approved. After a rejection, each
+   further action against the incident needs an approval in every mode. While another action against the
+   incident runs, no approval is requested.
 7. The back-off since the last action has not passed; another action runs on this container or service; too
    many actions run on the host at once or started within a minute; too few other replicas are healthy: wait.
 8. Dry run: all rules would allow the action, so it is reported and not done.
@@ -89,8 +90,9 @@ def decide(
     name = build_attempt_key(request, incident)
     mode = find_strictest_mode(container, action, limits, situation.windows)
     closed = None if order is not None else refuse_in_window(container, situation.windows)
-    # A question to people is not withdrawn because a window closes: their answer counts.
-    asks = order is None and (mode == "approve" or book.approval is not None)
+    # The answers of people count also after the mode has changed, because a window has closed for example.
+    is_peoples = book.approval is not None or situation.rejected
+    asks = order is None and (mode == "approve" or is_peoples)
     forbids = refuse_forbidden(container, action, limits, kind=request.alert.kind, ordered=order is not None)
     forged = None if order is None else refuse_order(order, request.alert.since, book)
     if forged is not None:
