@@ -520,6 +520,20 @@ def test_request_that_is_read_late_is_answered_by_the_same_keys(monkeypatch):
     office.play(script)
 
 
+@pytest.mark.parametrize("plan", ["", "restart"])
+def test_answer_to_an_approval_names_the_container(plan):
+    async def script(office, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "hemostat approve a1"))
+        await confirmed(app, pilot, "n", shown="reject: restart db, on h")
+        await until(pilot, lambda: says(app, "rejected: restart of db;"))
+
+    office = harness_with_approval()
+    (asked,) = office.desk.list_approvals()
+    office.desk._approvals = {asked.key: msgspec.structs.replace(asked, plan=plan)}
+    office.play(script)
+
+
 def test_expired_approval_cannot_be_approved():
     async def script(office, app, pilot):
         await pilot.press("w")
@@ -529,7 +543,7 @@ def test_expired_approval_cannot_be_approved():
         await pilot.press("y")
         await until(pilot, lambda: says(app, "too late: it has expired"))
         assert [each.answer for each in office.desk.list_approvals()] == [None, None]
-        await confirmed(app, pilot, "j", "y", shown="approve: restart db, with its sidecar")
+        await confirmed(app, pilot, "j", "y", shown="approve: restart web: restart db, with its sidecar")
         await until(pilot, lambda: says(app, "approved: restart of web"))
 
     office = harness_with_approval()

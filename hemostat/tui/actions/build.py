@@ -234,13 +234,22 @@ class OrderBuilder:
                 return OrderResult(f"{subject} no longer waits for approval")
             decision, counts = answered
             if counts:
-                return OrderResult(f"{answer}: {subject}")
+                left = "" if answer is ApprovalAnswer.APPROVED else "; the failure is left to people"
+                return OrderResult(f"{answer}: {subject}{left}")
             return OrderResult(f"too late: {decision.describe_end()}")
 
         verb = "approve" if answer is ApprovalAnswer.APPROVED else "reject"
-        what = f"{verb}: {approval.plan or subject}, on {approval.host}"
+        what = f"{verb}: {_describe_action(approval)}, on {approval.host}"
         order = PlannedOrder(plan=what, ask=lambda: "", do=give)
         return OrderPlan(deeds=(order,), commands=((verb, approval.id),))
+
+
+def _describe_action(approval: Approval) -> str:
+    """The action that waits for approval, its container, and what else the plan says."""
+    action = f"{approval.action} {approval.container}"
+    if approval.plan in {"", str(approval.action)}:
+        return action
+    return approval.plan if approval.container in approval.plan else f"{action}: {approval.plan}"
 
 
 def _name_incident(incident_log: IncidentLog) -> str:

@@ -111,9 +111,7 @@ class ConfirmDialog(ModalScreen[None]):
             with VerticalScroll(can_focus=False):
                 yield Static(id="deeds")
             yield Static(id="command")
-            yield Input(
-                placeholder="reason, stored with the event; confirm with enter", id="reason", compact=True
-            )
+            yield Input(placeholder="reason, stored with the event", id="reason", compact=True)
             yield Static(id="keys")
 
     def on_mount(self) -> None:
@@ -144,7 +142,9 @@ class ConfirmDialog(ModalScreen[None]):
             Vertical
         ).border_title = f"do {subject}{f', ignoring {FORCED_LIMITS_TEXT}' if forced else ''}?"
         keys = "y yes   n no   r reason"
-        if self._plan.other is not None:
+        if self.focused is not None:
+            keys = "enter, esc  end of the reason"
+        elif self._plan.other is not None:
             keys += "\nf apply the limits" if forced else f"\nf force past {FORCED_LIMITS_TEXT}, not pauses"
         self.query_one("#keys", Static).update(Text(keys, "bold"))
         text = Text()
@@ -163,6 +163,12 @@ class ConfirmDialog(ModalScreen[None]):
     def on_input_submitted(self, message: Input.Submitted) -> None:
         message.stop()
         self.set_focus(None)
+
+    def on_descendant_focus(self) -> None:
+        self._draw_plan()
+
+    def on_descendant_blur(self) -> None:
+        self._draw_plan()
 
     def action_reason(self) -> None:
         field = self.query_one(Input)
