@@ -1,8 +1,10 @@
 """What a process carries: nobody waits, or pays memory, for a library that is not used."""
 
 import os
+import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -93,3 +95,11 @@ def test_only_the_configured_vendor_is_imported(vendor, other):
     modules = loaded(code)
     assert vendor in modules
     assert other not in modules
+
+
+def test_no_name_that_a_package_imports_when_used_is_that_of_a_module():
+    """An import of the module would put it in place of the function or class of that name."""
+    lazy = [import_module(name) for name in ("hemostat.demo", "hemostat.adapters.redis")]
+    for package in lazy:
+        modules = {each.name for each in pkgutil.iter_modules(package.__path__)}
+        assert modules & set(package.__all__) == set()

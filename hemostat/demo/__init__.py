@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from hemostat.demo.play import play
+    from hemostat.demo.player import play
     from hemostat.demo.report import DemoReport, DemoStep
     from hemostat.demo.scenarios import SCENARIOS, Scenario
     from hemostat.demo.stage import (
@@ -47,8 +47,9 @@ _MODULES: Final = {
     "open_own_stage": "stage",
     "open_running_stage": "stage",
     "open_simulated_stage": "stage",
-    "play": "play",
+    "play": "player",
 }
+"""The module of each name. No module has the name of one of these: importing it would hide the other."""
 
 
 def __getattr__(name: str) -> Any:

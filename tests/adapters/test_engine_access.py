@@ -52,6 +52,7 @@ ANSWERS = {
 COMPOSE = "compose:shop/web"
 READING: dict[str, Callable[[DockerEngine], object]] = {
     "version": lambda engine: engine.version(),
+    "ping": lambda engine: engine.ping(),
     "locate": lambda engine: engine.locate(),
     "list_containers": lambda engine: engine.list_containers(),
     "inspect_all": lambda engine: engine.inspect_all([ID]),
@@ -96,8 +97,8 @@ ACTING: dict[str, Callable[[DockerEngine], object]] = {
     "read_service": lambda engine: [engine.read_service(each) for each in (COMPOSE, "s1")],
     "set_replicas": scale,
 }
-SILENT = {"close", "find_forbidden"}
-"""`find_forbidden` sends what it is given."""
+SILENT = {"close", "find_forbidden", "is_behind"}
+"""`find_forbidden` sends what it is given, and `is_behind` sends nothing."""
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from hemostat.demo import SCENARIOS
-from hemostat.demo.play import find_obstacle
+from hemostat.demo.player import find_obstacle
 from hemostat.ports import EngineVersion
 from hemostat.ports.engine import CPU_LIMIT, MEMORY_LIMIT
 

@@ -13,7 +13,7 @@ import msgspec
 
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.demo import SCENARIOS as DEMOS
-from hemostat.demo.play import find_obstacle
+from hemostat.demo.player import find_obstacle
 from hemostat.ports import EngineVersion
 from hemostat.ports.engine import MEMORY_LIMIT
 from tests.e2e.scenarios.suite import SCENARIOS as PLAYABLE

@@ -175,7 +175,9 @@ def translate_broken() -> Iterator[None]:
 
 def split_lines(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
     """The lines of a stream. Lines longer than `most` bytes are left out."""
-    rejections = Rejections("engine_line.rejected")
+    rejections = Rejections(
+        lambda count, error: logger.warning("engine_line.rejected count=%d error=%s", count, error)
+    )
     line_start = bytearray()
     size = 0
     for chunk in chunks:

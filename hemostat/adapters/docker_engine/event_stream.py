@@ -128,7 +128,9 @@ def follow_events(
 
     Each cause of an outage is reported once.
     """
-    rejections = Rejections("engine_event.rejected")
+    rejections = Rejections(
+        lambda count, error: logger.warning("engine_event.rejected count=%d error=%s", count, error)
+    )
     cursor, delay, connected, last_error = Cursor(since + OVERLAP_SECONDS), FIRST_DELAY_SECONDS, False, ""
     while not stop.is_set():
         error = "the engine ended the stream"

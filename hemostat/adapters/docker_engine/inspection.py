@@ -134,7 +134,10 @@ def _lighten(row: dict[str, Any]) -> Row:
 
 def read_rows(rows: Iterable[Row]) -> list[ListedContainer]:
     """The parsed rows. Unreadable rows are left out."""
-    listed, rejections = [], Rejections("engine_row.rejected")
+    rejections = Rejections(
+        lambda count, error: logger.warning("engine_row.rejected count=%d error=%s", count, error)
+    )
+    listed = []
     for row in rows:
         try:
             listed.append(parse.parse_row(row))
