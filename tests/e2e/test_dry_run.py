@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
 HEALTH = ("sh", "-c", "[ ! -e /tmp/bad ]")
 CURABLE = ("sh", "-c", "rm -f /tmp/bad; trap 'exit 0' TERM; sleep 1000 & wait")
-FEW = ("exit-code", "oom", "job-failed", "protected", "docker-stop-timeout", "docker-restart", "recreate")
+FEW = ("exit-code", "protected", "docker-restart")
 """Scenarios that have the same result on a busy host."""
 SETTINGS = {"RESPONDER_MODE": "dry-run", "MONITOR_SETTLE": "2s", "MONITOR_STORM_COUNT": "1000"}
 
