@@ -77,7 +77,7 @@ class Watcher:
         stop: threading.Event,
         cpu_time: Callable[[], float] = float,
     ) -> None:
-        """`cpu_time` returns the CPU seconds of the calling thread."""
+        """`cpu_time` returns the CPU seconds of the calling thread; by default 0, so without a limit."""
         self._monitor = monitor
         self._engine = engine
         self._bus = bus

@@ -96,3 +96,10 @@ def test_certificate_is_verified_where_the_context_does_not_say(context_file: Pa
     context_file.write_text('{"Endpoints": {"docker": {"Host": "tcp://h:2376"}}}')
     Path(get_tls_dir("far", "docker")).mkdir(parents=True)
     assert find_address(None)["tls"].verify
+
+
+@pytest.mark.parametrize("value", ["5", "[1]", '{"a": 1}'])
+def test_context_whose_name_is_no_text_is_one_error(config: Path, value: str) -> None:
+    config.write_text(f'{{"currentContext": {value}}}')
+    with pytest.raises(EngineUnreachableError, match="currentContext"):
+        find_address(None)

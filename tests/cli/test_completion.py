@@ -452,6 +452,7 @@ try hemostat --set trust.l
         ("bash", {}, "/home/ann/.local/share/bash-completion/completions/hemostat"),
         ("bash", {"XDG_DATA_HOME": "/data"}, "/data/bash-completion/completions/hemostat"),
         ("bash", {"BASH_COMPLETION_USER_DIR": "/own"}, "/own/completions/hemostat"),
+        ("bash", {"XDG_DATA_HOME": "data"}, "/home/ann/.local/share/bash-completion/completions/hemostat"),
         ("zsh", {}, "/home/ann/.local/share/zsh/site-functions/_hemostat"),
         ("fish", {}, "/home/ann/.config/fish/completions/hemostat.fish"),
         ("fish", {"XDG_CONFIG_HOME": "/config"}, "/config/fish/completions/hemostat.fish"),

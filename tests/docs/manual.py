@@ -46,8 +46,8 @@ def make_page(context: click.Context) -> str:
     page.short_help = help_text.partition("\n\n")[0].replace("\n", " ").rstrip(".")
     page.synopsis = " ".join(command.collect_usage_pieces(context))
     page.description = help_text
-    shown = (each for each in command.params if isinstance(each, click.Option) and not each.hidden)
-    page.options = [record for each in shown if (record := each.get_help_record(context))]
+    options = (each for each in command.params if isinstance(each, click.Option) and not each.hidden)
+    page.options = [record for each in options if (record := each.get_help_record(context))]
     title = f'.TH "{_join(context).upper()}" "1" "" "hemostat {package.__version__}" "HemoStat"'
     lines = [title, *str(page).splitlines()[1:], *_list_commands(context)]
     return "\n".join(_escape(line) for line in lines if line.strip()) + "\n"

@@ -77,10 +77,10 @@ def check_docker_config() -> None:
     One that this user may not read does not count. Raises EngineUnreachableError if it is no file, or too
     large.
     """
-    found: Any = find_config_file()
-    if found is None:
+    name: Any = find_config_file()
+    if name is None:
         return
-    path = Path(found)
+    path = Path(name)
     try:
         read_bytes(path)
     except OSError as error:
@@ -177,6 +177,8 @@ def _read_context(name: str | None) -> "tuple[str, Tls | None]":
     from docker.context.config import get_current_context_name, get_meta_file, get_tls_dir
 
     name = name or get_current_context_name() or DEFAULT_CONTEXT
+    if not isinstance(name, str):  # the SDK returns what stands there
+        raise ValueError("currentContext in docker's configuration is not a text")  # noqa: TRY004 - a bad value
     if name == DEFAULT_CONTEXT:
         return "", None
     file = Path(get_meta_file(name))

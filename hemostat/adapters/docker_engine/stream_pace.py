@@ -33,12 +33,12 @@ class StreamPace:
     def limit(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The chunks, with pauses. Counts the thread's CPU from one chunk to the next: for reading and for
         what is done with the chunk."""
-        begun = time.thread_time()
+        before = time.thread_time()
         for chunk in chunks:
             yield chunk
-            ended = time.thread_time()
-            self._wait(self._spend(ended - begun))
-            begun = ended
+            now = time.thread_time()
+            self._wait(self._spend(now - before))
+            before = now
 
     def _spend(self, seconds: float) -> float:
         with self._lock:

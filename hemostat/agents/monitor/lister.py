@@ -37,7 +37,7 @@ class Lister:
         tell: Callable[[Listing], None],
         cpu_time: Callable[[], float] = float,
     ) -> None:
-        """`cpu_time` returns the CPU seconds of the calling thread."""
+        """`cpu_time` returns the CPU seconds of the calling thread; by default 0, so without a limit."""
         self._engine = engine
         self._clock = clock
         self._tell = tell
@@ -70,7 +70,9 @@ class Lister:
             while True:
                 self._is_requested.wait(pause)
                 self._is_requested.clear()
-                is_full, self._is_full = self._is_full, False
+                # A request between these two lines stays, and its event is set again.
+                if is_full := self._is_full:
+                    self._is_full = False
                 connected = is_full or connected
                 thorough = thorough or connected
                 if self._is_stopped:

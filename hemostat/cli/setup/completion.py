@@ -54,14 +54,20 @@ def completion(context: click.Context, shell: str, install: bool) -> int:
 def find_script_path(shell: str, environ: Mapping[str, str], home: Path) -> Path:
     """The file in which the shell looks for the script: of bash-completion, of fish, and for zsh a directory
     that its configuration must name."""
-    data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    data = _read_directory(environ, "XDG_DATA_HOME") or home / ".local" / "share"
     if shell == "bash":
-        folder = Path(environ.get("BASH_COMPLETION_USER_DIR") or data / "bash-completion")
+        folder = _read_directory(environ, "BASH_COMPLETION_USER_DIR") or data / "bash-completion"
         return folder / "completions" / "hemostat"
     if shell == "zsh":
         return data / "zsh" / "site-functions" / "_hemostat"
-    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    config = _read_directory(environ, "XDG_CONFIG_HOME") or home / ".config"
     return config / "fish" / "completions" / "hemostat.fish"
+
+
+def _read_directory(environ: Mapping[str, str], name: str) -> Path | None:
+    """The directory that a variable names. A relative path does not count, as the XDG specification says."""
+    path = Path(environ.get(name, ""))
+    return path if path.is_absolute() else None
 
 
 def _write_script(path: Path, script: str) -> None:

@@ -140,8 +140,8 @@ def _describe_outages(summary: DryRunSummary) -> str:
 def _describe_success(report: PeriodReport) -> str:
     counts = [*report.actions.values(), *report.previous.actions.values()]
     healed, failed = sum(each.healed for each in counts), sum(each.failed for each in counts)
-    known = f" Of {healed + failed} earlier actions here, {healed} did." if healed + failed else ""
-    return f"Whether an action would have helped is not known.{known}"
+    rate = f" Of {healed + failed} earlier actions here, {healed} did." if healed + failed else ""
+    return f"Whether an action would have helped is not known.{rate}"
 
 
 def _list_reasons(counts: Mapping[str, int]) -> str:

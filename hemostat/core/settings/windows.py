@@ -75,6 +75,8 @@ def find_window_mistakes(windows: Sequence[Window]) -> Iterator[str]:
 
 
 def _find_mistakes(window: Window) -> Iterator[str]:
+    if "" in window.projects:
+        yield "projects: an empty name is that of no project"
     for each in window.days:
         if not DAYS_PATTERN.fullmatch(each):
             yield f"days: {quote_text(each)} is not a day or a range such as sun or mon-fri"

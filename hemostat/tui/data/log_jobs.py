@@ -221,36 +221,36 @@ def _join_forward(pages: Mapping[int, RawPage], missing: Mapping[int, str]) -> J
 
 def search_before(job: LogJob, places: Sequence[LogPlace], stamp: str, term: str) -> JobResult:
     """The last match before this time in all logs, with the lines around it."""
-    found: list[tuple[str, LoadedPage]] = []
+    matches: list[tuple[str, LoadedPage]] = []
 
     def read(place: LogPlace) -> RawPage | None:
-        floor = max((match for match, _ in found), default="")
+        floor = max((match for match, _ in matches), default="")
         report = partial(job.report, place)
         page = find_before(job.open(place), stamp, place.depth, term, report, floor=floor)
         if page is not None:
             loaded = _mask(place.source, page)
             earlier = [line for line in reversed(loaded.lines) if line.stamp < stamp]
-            found.append((_find_match(earlier, term), loaded))
+            matches.append((_find_match(earlier, term), loaded))
         return page
 
     _, missing = job.read_each(places, read)
-    best = max(found, key=itemgetter(0), default=None)
+    best = max(matches, key=itemgetter(0), default=None)
     return _load_around(job, places, best, missing)
 
 
 def search_after(job: LogJob, places: Sequence[LogPlace], stamp: str, term: str) -> JobResult:
     """The first match after this time in all logs, with the lines around it."""
-    found: list[tuple[str, LoadedPage]] = []
+    matches: list[tuple[str, LoadedPage]] = []
 
     def read(place: LogPlace) -> RawPage | None:
         page = find_after(job.open(place), stamp, term, partial(job.report, place))
         if page is not None:
             loaded = _mask(place.source, page)
-            found.append((_find_match([line for line in loaded.lines if line.stamp > stamp], term), loaded))
+            matches.append((_find_match([line for line in loaded.lines if line.stamp > stamp], term), loaded))
         return page
 
     _, missing = job.read_each(places, read)
-    best = min(found, key=itemgetter(0), default=None)
+    best = min(matches, key=itemgetter(0), default=None)
     return _load_around(job, places, best, missing)
 
 

@@ -85,15 +85,15 @@ def test_failure_that_returns_before_its_end_is_a_case_of_its_own():
 
 
 def test_action_that_would_be_the_second_of_an_incident_is_refused():
-    told = summarize(
+    summary = summarize(
         raised(),
         rehearsed(1),
         cleared(40, *how("itself", 30.0)),
         raised(60, occurrence=2),
         rehearsed(61, occurrence=2),
     )
-    assert (told.actions, told.refused) == ({"restart": 1}, {"already_tried": 1})
-    assert told.ends["itself"].count == 1
+    assert (summary.actions, summary.refused) == ({"restart": 1}, {"already_tried": 1})
+    assert summary.ends["itself"].count == 1
 
 
 def test_deaths_beyond_the_budget_are_refused():
@@ -106,54 +106,54 @@ def test_deaths_beyond_the_budget_are_refused():
             cleared(number * 300.0 + 90, *how("start", 60.0), kind=Kind.EXITED, began=number * 300.0),
         )
     ]
-    told = summarize(*crashes)
-    assert (told.actions, told.refused) == ({"start": 3}, {"budget_spent": 2})
+    summary = summarize(*crashes)
+    assert (summary.actions, summary.refused) == ({"start": 3}, {"budget_spent": 2})
     assert summarize(*crashes, limits=msgspec.structs.replace(LIMITS, budget=9)).actions == {"start": 5}
 
 
 def test_actions_of_a_live_period_use_the_budget_of_the_dry_run():
     live = [event(complete(occurrence=n, kind=Kind.EXITED), n * 60.0, incident="live") for n in (1, 2, 3)]
-    told = summarize(event(alert(), incident="live"), *live, raised(600), rehearsed(601))
-    assert (told.actions, told.refused) == ({}, {"budget_spent": 1})
+    summary = summarize(event(alert(), incident="live"), *live, raised(600), rehearsed(601))
+    assert (summary.actions, summary.refused) == ({}, {"budget_spent": 1})
 
 
 def test_action_in_its_back_off_is_refused_when_the_failure_ends_first():
-    told = summarize(
+    summary = summarize(
         raised(kind=Kind.EXITED),
         rehearsed(1, kind=Kind.EXITED),
         raised(4, kind=Kind.EXITED, occurrence=2, relapsed=True),
         rehearsed(5, kind=Kind.EXITED, occurrence=2),
         cleared(17, *how("start", 3.0), kind=Kind.EXITED, began=4),
     )
-    assert told.refused == {"recovered": 1}
+    assert summary.refused == {"recovered": 1}
 
 
 def test_standing_fault_is_one_action_however_often_it_is_decided():
-    told = summarize(raised(), rehearsed(1), rehearsed(6), rehearsed(11))
-    assert (told.actions, told.ends["failing"].count) == ({"restart": 1}, 1)
+    summary = summarize(raised(), rehearsed(1), rehearsed(6), rehearsed(11))
+    assert (summary.actions, summary.ends["failing"].count) == ({"restart": 1}, 1)
 
 
 def test_outage_until_a_person_came_is_compared_with_measured_actions():
-    told = summarize(
+    summary = summarize(
         event(alert(container=DB), incident="i0"),
         event(complete(container=DB, kind=Kind.UNHEALTHY, durations={"act": 2.0}), 3, incident="i0"),
         raised(),
         rehearsed(1),
         cleared(7810, *how("start", 7800.0)),
     )
-    assert (told.outages, told.outage_seconds, told.estimated_seconds) == (1, 7800.0, 3.0)
-    assert told.measured
+    assert (summary.outages, summary.outage_seconds, summary.estimated_seconds) == (1, 7800.0, 3.0)
+    assert summary.measured
 
 
 def test_unmeasured_action_is_estimated_by_the_default_stop_timeout():
-    told = summarize(raised(), rehearsed(1), until=3600)
-    assert (told.estimated_seconds, told.measured, told.outage_seconds) == (16.0, False, 3600.0)
+    summary = summarize(raised(), rehearsed(1), until=3600)
+    assert (summary.estimated_seconds, summary.measured, summary.outage_seconds) == (16.0, False, 3600.0)
     down = summarize(raised(kind=Kind.EXITED), rehearsed(1, kind=Kind.EXITED), until=3600)
     assert down.estimated_seconds == 6.0
 
 
 def test_recovery_within_a_minute_makes_the_action_needless():
-    told = summarize(
+    summary = summarize(
         raised(),
         rehearsed(1),
         cleared(50, *how("itself", 41.0)),
@@ -161,7 +161,7 @@ def test_recovery_within_a_minute_makes_the_action_needless():
         rehearsed(1, incident="i2", container=DB),
         cleared(700, *how("restart_policy", 601.0), incident="i2"),
     )
-    assert (told.needless, told.soon, told.outages, told.containers) == (2, 1, 0, 2)
+    assert (summary.needless, summary.soon, summary.outages, summary.containers) == (2, 1, 0, 2)
 
 
 @pytest.mark.parametrize(
@@ -176,14 +176,14 @@ def test_recovery_within_a_minute_makes_the_action_needless():
 def test_request_for_approval_is_counted_by_its_answer(outcome, reason, answer, end):
     waits = rehearsed(1, outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL)
     answered = event(complete(kind=Kind.UNHEALTHY, outcome=outcome, reason=reason), 60)
-    told = summarize(raised(), waits, answered)
-    assert told.answers == {answer: 1}
-    assert told.actions == ({} if answer is Answer.APPROVED else {"restart": 1})
-    assert told.cases[0].end is end
+    summary = summarize(raised(), waits, answered)
+    assert summary.answers == {answer: 1}
+    assert summary.actions == ({} if answer is Answer.APPROVED else {"restart": 1})
+    assert summary.cases[0].end is end
 
 
 def test_incidents_without_a_decision_are_listed_by_their_reason():
-    told = summarize(
+    summary = summarize(
         raised(),
         rehearsed(1),
         event(alert(), incident="i2"),
@@ -193,7 +193,7 @@ def test_incidents_without_a_decision_are_listed_by_their_reason():
         event(alert(), incident="i4"),
         event(complete(), 1, incident="i4"),
     )
-    assert told.left_alone == {"false_alarm": 1, "root_elsewhere": 1}
+    assert summary.left_alone == {"false_alarm": 1, "root_elsewhere": 1}
 
 
 def test_period_without_a_dry_run_has_no_summary():

@@ -35,6 +35,7 @@ def test_windows_are_read_from_the_file_and_from_the_environment(tmp_path):
         ({"times": ["02:00-25:00"]}, "is not a time"),
         ({"times": ["04:30-04:30"]}, "times: '04:30-04:30' begins when it ends"),
         ({"times": []}, "times"),
+        ({"projects": ["shop", ""]}, "projects: an empty name"),
         ({"days": ["monday"]}, "days: 'monday' is not a day or a range such as sun or mon-fri"),
         ({"mode": "auto"}, "mode"),
         ({"time_zone": "Europe/Atlantis"}, "'Europe/Atlantis' is not a time zone"),
